@@ -1,0 +1,59 @@
+//! What a process does against leaks of its memory: no core dumps, not dumpable, key memory locked,
+//! and an allocator that wipes every block. The only file with `unsafe`, for the one system call that
+//! takes an address.
+
+use std::alloc::System;
+use std::io;
+
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+use zeroizing_alloc::ZeroAlloc;
+
+/// The allocator that a binary sets as its `#[global_allocator]`: the system's, wiping on free.
+pub type WipingAllocator = ZeroAlloc<System>;
+
+/// Returns the allocator for `#[global_allocator]`.
+#[must_use]
+pub const fn wiping_allocator() -> WipingAllocator {
+    ZeroAlloc(System)
+}
+
+/// The limits as they were before [`harden_process`], to be put back before a child starts.
+#[derive(Debug, Clone, Copy)]
+pub struct OriginalLimits {
+    core: Rlimit,
+}
+
+impl OriginalLimits {
+    /// Puts the core limit back, so that a child started next has its usual one. This process stays
+    /// not dumpable, which alone rules out a core file of its own.
+    ///
+    /// # Errors
+    ///
+    /// The system's error when the limit can't be set.
+    pub fn restore(&self) -> io::Result<()> {
+        Ok(setrlimit(Resource::Core, self.core)?)
+    }
+}
+
+/// Rules out core dumps and makes the process unreadable to others of the same user
+/// (`/proc/PID/mem`, `ptrace`). Only the soft core limit is lowered: the hard one could not be put
+/// back for a child. To be called first, while the process has no secrets.
+///
+/// # Errors
+///
+/// The system's error; the caller decides whether to go on without.
+pub fn harden_process() -> io::Result<OriginalLimits> {
+    let core = getrlimit(Resource::Core);
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: core.maximum })?;
+    Ok(OriginalLimits { core })
+}
+
+/// Asks the system to keep `bytes` out of swap and tells whether it did. An ordinary user may lock
+/// little memory (often 8 MiB), so that keys are locked and key-derivation memory is not.
+#[allow(unsafe_code, reason = "mlock takes an address; the slice is valid, and locking changes no byte")]
+pub(crate) fn lock_memory(bytes: &[u8]) -> bool {
+    let start = bytes.as_ptr().cast_mut().cast();
+    // SAFETY: the range is that of a live slice; mlock neither reads nor writes it.
+    unsafe { rustix::mm::mlock(start, bytes.len()) }.is_ok()
+}

@@ -1,0 +1,11 @@
+//! The sealed vault of keyward: secret types, cryptography, file format, key slots and key sources,
+//! storage, and the check whether credentials are there.
+//!
+//! The crate never prints, prompts or exits, opens no network socket and reads no wall clock: time is
+//! an argument. Only the env key source reads the environment.
+//!
+//! Modules stand in order of dependence: each uses only those above it.
+
+pub mod harden;
+pub mod name;
+pub mod secret;

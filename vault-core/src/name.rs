@@ -1,0 +1,287 @@
+//! Names: of secrets, tenants, workspaces, and the scope that a secret lives in. Text is parsed once,
+//! at the border; a value of these types is valid for ever.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The longest name of a secret, in bytes (`FORMAT.md §7`).
+pub const MAX_SECRET_NAME: usize = 256;
+/// The longest id of a tenant or a workspace, in bytes (`FORMAT.md §7`).
+pub const MAX_ID: usize = 64;
+
+/// Why a text is no valid name. The text itself is not repeated: it may be a value in the wrong place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// The text has a control, format or line-separator character, which would deceive on a screen.
+    #[error("a name has no control or invisible characters")]
+    Control,
+    /// The text is empty.
+    #[error("a name can't be empty")]
+    Empty,
+    /// The text has a `=`, which no environment variable's name can have.
+    #[error("a name has no `=`")]
+    EqualsSign,
+    /// The text is no tenant or workspace id.
+    #[error("an id is 1 to 64 of the characters a-z A-Z 0-9 . _ - and starts with a letter or digit")]
+    Id,
+    /// The bytes are not UTF-8.
+    #[error("a name is UTF-8 text")]
+    NotText,
+    /// The text starts or ends with white space.
+    #[error("a name does not start or end with white space")]
+    Padded,
+    /// The text is longer than a name may be.
+    #[error("a name has at most 256 bytes")]
+    TooLong,
+}
+
+/// The name of a secret: 1 to 256 bytes of UTF-8 without `=`, control or invisible characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SecretName(String);
+
+impl SecretName {
+    /// Checks `text` and returns it as a name.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`] says which rule the text breaks.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        check_secret_name(text).map(|()| Self(text.to_owned()))
+    }
+
+    /// Returns the name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Tells whether an environment variable can have this name (POSIX.1-2017 §8.1:
+    /// `[A-Za-z_][A-Za-z0-9_]*`).
+    #[must_use]
+    pub fn fits_environment(&self) -> bool {
+        let mut bytes = self.0.bytes();
+        bytes.next().is_some_and(|first| first == b'_' || first.is_ascii_alphabetic())
+            && bytes.all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
+    }
+}
+
+impl fmt::Display for SecretName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for SecretName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::parse(text)
+    }
+}
+
+/// Checks what [`SecretName::parse`] checks, without a copy.
+pub(crate) fn check_secret_name(text: &str) -> Result<(), NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if text.len() > MAX_SECRET_NAME {
+        return Err(NameError::TooLong);
+    }
+    if text.contains('=') {
+        return Err(NameError::EqualsSign);
+    }
+    if text.chars().any(deceives) {
+        return Err(NameError::Control);
+    }
+    if text.trim() != text {
+        return Err(NameError::Padded);
+    }
+    Ok(())
+}
+
+/// Control characters, line separators, and the format characters that reorder or hide text
+/// (Unicode Standard Annex #9; Trojan Source, CVE-2021-42574).
+fn deceives(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Makes the two id types, which differ in meaning alone.
+macro_rules! id_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks `text` and returns it as an id.
+            ///
+            /// # Errors
+            ///
+            /// [`NameError::Id`] when the text is no id.
+            pub fn parse(text: &str) -> Result<Self, NameError> {
+                check_id(text).map(|()| Self(text.to_owned()))
+            }
+
+            /// Returns the id as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self("default".to_owned())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                Self::parse(text)
+            }
+        }
+    };
+}
+
+id_type! {
+    /// The id of a tenant: a customer, an organisation, an account.
+    TenantId
+}
+id_type! {
+    /// The id of a workspace: usually one repository.
+    WorkspaceId
+}
+
+/// Checks what the id types' `parse` checks, without a copy.
+pub(crate) fn check_id(text: &str) -> Result<(), NameError> {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let starts_well = text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);
+    if starts_well && text.len() <= MAX_ID && text.bytes().all(inner) { Ok(()) } else { Err(NameError::Id) }
+}
+
+/// Where a secret lives. A workspace belongs to a tenant: the same workspace id under two tenants is
+/// two scopes. The parts stay apart in every encoding, so that no two scopes are ever the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Seen in one workspace of a tenant.
+    Workspace(TenantId, WorkspaceId),
+    /// Seen in every workspace of a tenant.
+    Tenant(TenantId),
+}
+
+impl Scope {
+    /// Returns the word for the kind of scope: `workspace` or `tenant`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Workspace(..) => "workspace",
+            Self::Tenant(_) => "tenant",
+        }
+    }
+
+    /// Returns the tenant that the scope belongs to.
+    #[must_use]
+    pub const fn tenant(&self) -> &TenantId {
+        match self {
+            Self::Workspace(tenant, _) | Self::Tenant(tenant) => tenant,
+        }
+    }
+
+    /// Returns the workspace, if the scope is one.
+    #[must_use]
+    pub const fn workspace(&self) -> Option<&WorkspaceId> {
+        match self {
+            Self::Workspace(_, workspace) => Some(workspace),
+            Self::Tenant(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Workspace(tenant, workspace) if *tenant == TenantId::default() => {
+                write!(f, "workspace {workspace}")
+            }
+            Self::Workspace(tenant, workspace) => write!(f, "workspace {workspace} of tenant {tenant}"),
+            Self::Tenant(tenant) => write!(f, "tenant {tenant}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_names_are_accepted() {
+        for name in ["OPENAI_API_KEY", "a", "db/password", "Schlüssel", "with space", &"n".repeat(256)] {
+            assert_eq!(SecretName::parse(name).map(|n| n.to_string()).as_deref(), Ok(name));
+        }
+    }
+
+    #[test]
+    fn bad_names_are_refused_each_for_its_reason() {
+        let long = "n".repeat(257);
+        let cases = [
+            ("", NameError::Empty),
+            (long.as_str(), NameError::TooLong),
+            ("A=B", NameError::EqualsSign),
+            ("A\0B", NameError::Control),
+            ("A\nB", NameError::Control),
+            ("A\u{202e}B", NameError::Control),
+            ("A\u{200b}B", NameError::Control),
+            (" A", NameError::Padded),
+            ("A\u{a0}", NameError::Padded),
+        ];
+        for (name, reason) in cases {
+            assert_eq!(SecretName::parse(name), Err(reason), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_is_counted_in_bytes() {
+        assert_eq!(SecretName::parse(&"é".repeat(129)), Err(NameError::TooLong));
+    }
+
+    #[test]
+    fn only_posix_names_fit_an_environment() {
+        for (name, fits) in
+            [("_A1", true), ("a", true), ("1A", false), ("A-B", false), ("Ä", false), ("A.B", false)]
+        {
+            assert_eq!(SecretName::parse(name).unwrap().fits_environment(), fits, "{name}");
+        }
+    }
+
+    #[test]
+    fn ids_are_short_plain_words() {
+        let long = "i".repeat(65);
+        for id in ["", ".a", "-a", "a/b", "a b", "ä", "a\n", long.as_str()] {
+            assert_eq!(WorkspaceId::parse(id), Err(NameError::Id), "{id:?}");
+        }
+        assert!(TenantId::parse("Acme-2.eu_1").is_ok());
+    }
+
+    #[test]
+    fn a_scope_names_its_tenant_unless_it_is_the_default_one() {
+        let acme = TenantId::parse("acme").unwrap();
+        let scope = Scope::Workspace(TenantId::default(), WorkspaceId::default());
+        assert_eq!(scope.to_string(), "workspace default");
+        assert_eq!(
+            Scope::Workspace(acme.clone(), WorkspaceId::default()).to_string(),
+            "workspace default of tenant acme"
+        );
+        assert_eq!(Scope::Tenant(acme).to_string(), "tenant acme");
+    }
+}
