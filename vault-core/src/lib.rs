@@ -7,5 +7,12 @@
 //! Modules stand in order of dependence: each uses only those above it.
 
 pub mod harden;
-pub mod name;
 pub mod secret;
+
+pub mod name;
+
+pub mod crypto;
+
+pub mod format;
+
+pub mod slot;

@@ -1,0 +1,498 @@
+//! The index: which values there are, where they stand, and what authenticates them (`FORMAT.md §5`).
+//!
+//! bincode and serde are used here and nowhere else, on bytes that are already authenticated, with a
+//! limit. The decoded records borrow from the plaintext.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use bincode::config::{Config, legacy};
+use bincode::enc::write::Writer;
+use bincode::error::EncodeError;
+use bincode::serde::{borrow_decode_from_slice, encode_into_writer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::crypto::seal::{Label, OVERHEAD, PREFIX_LEN, open_in_place, seal_in_place};
+use crate::format::reader::ByteReader;
+use crate::format::values::is_sealed_value_len;
+use crate::format::{FormatError, MAX_EARLIER_VERSIONS, MAX_SEALED_INDEX, MAX_VALUES, ValueId};
+use crate::name::{Scope, SecretName, TenantId, WorkspaceId, check_id, check_secret_name};
+use crate::secret::RootKey;
+
+/// The version of the index body.
+pub const SCHEMA: u32 = 1;
+/// Index plaintexts are padded to a multiple of this.
+pub const INDEX_BLOCK: usize = 4096;
+
+const PREAMBLE_LEN: usize = 12;
+const DECODE_LIMIT: usize = 128 << 20;
+
+/// The body of an index, borrowed from its plaintext where it was decoded.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Index<'a> {
+    /// Every scope that has a value, in order.
+    #[serde(borrow)]
+    pub scopes: Vec<ScopeRecord<'a>>,
+    /// Every value, in order: scope, name bytewise, newest version first.
+    #[serde(borrow)]
+    pub values: Vec<ValueRecord<'a>>,
+    /// Which directories may use which workspace, in order.
+    #[serde(borrow)]
+    pub bindings: Vec<BindingRecord<'a>>,
+}
+
+/// A scope: 0 workspace, 1 tenant. A tenant's `workspace` is empty. Ordered as the fields stand.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ScopeRecord<'a> {
+    kind: u8,
+    #[serde(borrow)]
+    tenant: Cow<'a, str>,
+    #[serde(borrow)]
+    workspace: Cow<'a, str>,
+}
+
+impl ScopeRecord<'_> {
+    const WORKSPACE: u8 = 0;
+    const TENANT: u8 = 1;
+
+    /// Makes the record of `scope`.
+    #[must_use]
+    pub fn new(scope: &Scope) -> ScopeRecord<'static> {
+        let kind = if scope.workspace().is_some() { Self::WORKSPACE } else { Self::TENANT };
+        let workspace = scope.workspace().map_or_else(String::new, ToString::to_string);
+        ScopeRecord { kind, tenant: scope.tenant().to_string().into(), workspace: workspace.into() }
+    }
+
+    /// Returns the scope.
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError::Damaged`] when the ids are none.
+    pub fn scope(&self) -> Result<Scope, FormatError> {
+        let bad = |_| FormatError::Damaged("the index has an invalid scope");
+        let tenant = TenantId::parse(&self.tenant).map_err(bad)?;
+        match self.kind {
+            Self::TENANT => Ok(Scope::Tenant(tenant)),
+            _ => Ok(Scope::Workspace(tenant, WorkspaceId::parse(&self.workspace).map_err(bad)?)),
+        }
+    }
+
+    fn is_valid(&self) -> bool {
+        let workspace_fits = match self.kind {
+            Self::WORKSPACE => check_id(&self.workspace).is_ok(),
+            Self::TENANT => self.workspace.is_empty(),
+            _ => false,
+        };
+        workspace_fits && check_id(&self.tenant).is_ok()
+    }
+}
+
+/// One stored value: a version of a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValueRecord<'a> {
+    /// The position of the scope in [`Index::scopes`].
+    pub scope: u32,
+    /// The name of the secret.
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    /// Counts from 1 for each secret.
+    pub version: u32,
+    /// When the version was stored, in seconds since 1970-01-01T00:00:00Z.
+    pub created: u64,
+    /// Names the sealed message.
+    #[serde(serialize_with = "encode_id", deserialize_with = "read_id")]
+    pub id: ValueId,
+    /// The size of the sealed message.
+    pub sealed_len: u32,
+    /// The hash of the sealed message.
+    #[serde(serialize_with = "encode_hash", deserialize_with = "read_hash")]
+    pub sha256: [u8; 32],
+}
+
+impl ValueRecord<'_> {
+    /// The order of values: scope, name bytewise, newest version first.
+    #[must_use]
+    pub fn order(&self, other: &ValueRecord<'_>) -> Ordering {
+        self.key().cmp(&other.key()).then(other.version.cmp(&self.version))
+    }
+
+    /// Tells whether two records are versions of one secret.
+    #[must_use]
+    pub fn is_same_secret(&self, other: &ValueRecord<'_>) -> bool {
+        self.key() == other.key()
+    }
+
+    fn key(&self) -> (u32, &[u8]) {
+        (self.scope, self.name.as_bytes())
+    }
+}
+
+/// A canonical directory that may use a workspace id. Ordered as the fields stand.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct BindingRecord<'a> {
+    /// The tenant of the workspace.
+    #[serde(borrow)]
+    pub tenant: Cow<'a, str>,
+    /// The workspace.
+    #[serde(borrow)]
+    pub workspace: Cow<'a, str>,
+    /// The absolute path of the directory, as bytes.
+    #[serde(borrow, with = "path_bytes")]
+    pub directory: Cow<'a, [u8]>,
+}
+
+impl BindingRecord<'_> {
+    fn is_valid(&self) -> bool {
+        let ids = check_id(&self.tenant).is_ok() && check_id(&self.workspace).is_ok();
+        ids && self.directory.starts_with(b"/") && !self.directory.contains(&0)
+    }
+}
+
+impl<'a> Index<'a> {
+    /// Decodes an index plaintext and checks that it is the one encoding of a valid index.
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError::Damaged`] or [`FormatError::Newer`]. The plaintext is authenticated, so only a
+    /// faulty or newer program makes one that is refused here.
+    pub fn decode(plaintext: &'a [u8]) -> Result<Self, FormatError> {
+        let body = body(plaintext)?;
+        let (index, used) = borrow_decode_from_slice::<Self, _>(body, config())
+            .map_err(|_| FormatError::Damaged("the index does not decode"))?;
+        if used != body.len() {
+            return Err(FormatError::Damaged("the index has bytes to spare"));
+        }
+        encode_into_writer(&index, Comparison { rest: body }, config())
+            .map_err(|_| FormatError::Damaged("the index is not in its one encoding"))?;
+        index.check()?;
+        Ok(index)
+    }
+
+    /// Returns the position of a scope in [`Self::scopes`].
+    #[must_use]
+    pub fn scope_position(&self, scope: &Scope) -> Option<u32> {
+        let position = self.scopes.binary_search(&ScopeRecord::new(scope)).ok()?;
+        u32::try_from(position).ok()
+    }
+
+    /// Returns where the versions of a secret stand in [`Self::values`], newest first; an empty range
+    /// where there is no such secret.
+    #[must_use]
+    pub fn versions(&self, scope: &Scope, name: &SecretName) -> Range<usize> {
+        let Some(scope) = self.scope_position(scope) else { return 0..0 };
+        self.versions_at(scope, name)
+    }
+
+    /// [`Self::versions`] for a scope whose position is known.
+    #[must_use]
+    pub fn versions_at(&self, scope: u32, name: &SecretName) -> Range<usize> {
+        let key = (scope, name.as_str().as_bytes());
+        let start = self.values.partition_point(|value| value.key() < key);
+        let count = self.values[start..].iter().take_while(|value| value.key() == key).count();
+        start..start + count
+    }
+
+    /// Returns the positions of the current version of every secret, in order.
+    pub fn current(&self) -> impl Iterator<Item = usize> + '_ {
+        let is_current = |at: &usize| {
+            let before = at.checked_sub(1).and_then(|before| self.values.get(before));
+            before.is_none_or(|before| !before.is_same_secret(&self.values[*at]))
+        };
+        (0..self.values.len()).filter(is_current)
+    }
+
+    /// Checks all that holds for a valid index: orders, names, limits.
+    fn check(&self) -> Result<(), FormatError> {
+        check_that(is_strictly_sorted(&self.scopes), "the scopes are not in order")?;
+        check_that(self.scopes.iter().all(ScopeRecord::is_valid), "the index has an invalid scope")?;
+        check_that(is_strictly_sorted(&self.bindings), "the bindings are not in order")?;
+        check_that(self.bindings.iter().all(BindingRecord::is_valid), "the index has an invalid binding")?;
+        if self.values.len() > MAX_VALUES {
+            return Err(FormatError::TooLarge("the number of values"));
+        }
+        self.check_values()
+    }
+
+    fn check_values(&self) -> Result<(), FormatError> {
+        let mut scopes_seen = 0;
+        let mut versions = 0;
+        let mut before: Option<&ValueRecord<'_>> = None;
+        for value in &self.values {
+            let in_order = before.is_none_or(|before| before.order(value) == Ordering::Less);
+            check_that(in_order, "the values are not in order")?;
+            let same_secret = before.is_some_and(|before| before.is_same_secret(value));
+            versions = if same_secret { versions + 1 } else { 1 };
+            check_that(versions <= MAX_EARLIER_VERSIONS + 1, "a secret has too many versions")?;
+            check_that(
+                same_secret || check_secret_name(&value.name).is_ok(),
+                "the index has an invalid name",
+            )?;
+            check_that(value.version > 0, "a version is zero")?;
+            check_that(is_sealed_value_len(value.sealed_len as usize), "the size of a value is impossible")?;
+            scopes_seen += usize::from(before.is_none_or(|before| before.scope != value.scope));
+            before = Some(value);
+        }
+        let last = before.map_or(0, |value| value.scope as usize + 1);
+        let every_scope_is_used = scopes_seen == self.scopes.len() && last == self.scopes.len();
+        check_that(every_scope_is_used, "values and scopes do not fit together")
+    }
+}
+
+/// Encodes an index with its padding, after [`PREFIX_LEN`] bytes of room for [`seal_index`].
+///
+/// # Errors
+///
+/// [`FormatError::TooLarge`] when the sealed index would be above its limit.
+pub(crate) fn encode_index(index: &Index<'_>) -> Result<Vec<u8>, FormatError> {
+    let mut message = Vec::with_capacity(PREFIX_LEN + INDEX_BLOCK + index.values.len() * 112 + OVERHEAD);
+    message.resize(PREFIX_LEN + PREAMBLE_LEN, 0);
+    encode_into_writer(index, Appender(&mut message), config())
+        .map_err(|_| FormatError::TooLarge("the size of the index"))?;
+    let body_len = (message.len() - PREFIX_LEN - PREAMBLE_LEN) as u64;
+    message[PREFIX_LEN..PREFIX_LEN + 4].copy_from_slice(&SCHEMA.to_le_bytes());
+    message[PREFIX_LEN + 4..PREFIX_LEN + PREAMBLE_LEN].copy_from_slice(&body_len.to_le_bytes());
+    let padded = (message.len() - PREFIX_LEN).next_multiple_of(INDEX_BLOCK);
+    message.resize(PREFIX_LEN + padded, 0);
+    if (padded + OVERHEAD) as u64 > MAX_SEALED_INDEX {
+        return Err(FormatError::TooLarge("the size of the index"));
+    }
+    Ok(message)
+}
+
+/// Seals an encoded index in place; the context is exactly the header.
+pub(crate) fn seal_index(root: &RootKey, header: &[u8], message: &mut Vec<u8>) {
+    seal_in_place(root, Label::Index, header, message);
+}
+
+/// Opens a sealed index in place and returns its plaintext; `None` if header, index or key do not fit.
+pub(crate) fn open_index<'m>(root: &RootKey, header: &[u8], message: &'m mut [u8]) -> Option<&'m [u8]> {
+    open_in_place(root, Label::Index, header, message).ok().map(|plaintext| &*plaintext)
+}
+
+/// Takes schema, length and padding off an index plaintext.
+fn body(plaintext: &[u8]) -> Result<&[u8], FormatError> {
+    let mut reader = ByteReader::new(plaintext, "the index is cut off");
+    match reader.u32()? {
+        SCHEMA => {}
+        0 => return Err(FormatError::Damaged("a version number is zero")),
+        found => return Err(FormatError::Newer { what: "schema", found }),
+    }
+    let len = usize::try_from(reader.u64()?).map_err(|_| FormatError::TooLarge("the size of the index"))?;
+    let (body, padding) =
+        reader.rest().split_at_checked(len).ok_or(FormatError::Damaged("the index is cut off"))?;
+    let padded = PREAMBLE_LEN.checked_add(len).map(|used| used.next_multiple_of(INDEX_BLOCK));
+    check_that(padded == Some(plaintext.len()), "the padding of the index has another length")?;
+    check_that(padding.iter().all(|byte| *byte == 0), "the padding of the index is not zero")?;
+    Ok(body)
+}
+
+/// bincode's fixed-width little-endian integers and 64-bit lengths.
+fn config() -> impl Config {
+    legacy().with_limit::<DECODE_LIMIT>()
+}
+
+fn check_that(holds: bool, otherwise: &'static str) -> Result<(), FormatError> {
+    if holds { Ok(()) } else { Err(FormatError::Damaged(otherwise)) }
+}
+
+fn is_strictly_sorted<T: Ord>(records: &[T]) -> bool {
+    records.is_sorted_by(|a, b| a < b)
+}
+
+/// A writer at the end of a vector.
+struct Appender<'v>(&'v mut Vec<u8>);
+
+impl Writer for Appender<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// A writer that keeps nothing: it fails at the first byte that differs.
+struct Comparison<'b> {
+    rest: &'b [u8],
+}
+
+impl Writer for Comparison<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        let rest = self.rest.strip_prefix(bytes).ok_or(EncodeError::UnexpectedEnd)?;
+        self.rest = rest;
+        Ok(())
+    }
+}
+
+/// Sixteen fixed bytes travel as one little-endian `u128`, which is the same bytes and one step.
+fn encode_id<S: Serializer>(id: &ValueId, serializer: S) -> Result<S::Ok, S::Error> {
+    u128::from_le_bytes(*id.as_bytes()).serialize(serializer)
+}
+
+fn read_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ValueId, D::Error> {
+    u128::deserialize(deserializer).map(|bytes| ValueId::new(bytes.to_le_bytes()))
+}
+
+fn encode_hash<S: Serializer>(hash: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+    let half = |at: usize| u128::from_le_bytes(core::array::from_fn(|i| hash[at + i]));
+    (half(0), half(16)).serialize(serializer)
+}
+
+fn read_hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+    let (low, high) = <(u128, u128)>::deserialize(deserializer)?;
+    let mut hash = [0; 32];
+    hash[..16].copy_from_slice(&low.to_le_bytes());
+    hash[16..].copy_from_slice(&high.to_le_bytes());
+    Ok(hash)
+}
+
+/// Paths as byte strings: `u64` length, then the bytes.
+mod path_bytes {
+    use std::borrow::Cow;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(path: &Cow<'_, [u8]>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(path)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Cow<'de, [u8]>, D::Error> {
+        <&'de [u8]>::deserialize(deserializer).map(Cow::Borrowed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(scope: u32, name: &str, version: u32) -> ValueRecord<'_> {
+        let id = ValueId::new([7; 16]);
+        ValueRecord { scope, name: name.into(), version, created: 1, id, sealed_len: 144, sha256: [9; 32] }
+    }
+
+    fn scopes(count: usize) -> Vec<ScopeRecord<'static>> {
+        let ids = ["a", "b", "c"];
+        let scope = |id: &&str| Scope::Workspace(TenantId::default(), WorkspaceId::parse(id).unwrap());
+        ids[..count].iter().map(|id| ScopeRecord::new(&scope(id))).collect()
+    }
+
+    fn index<'a>(scope_count: usize, values: Vec<ValueRecord<'a>>) -> Index<'a> {
+        Index { scopes: scopes(scope_count), values, bindings: Vec::new() }
+    }
+
+    fn plaintext(index: &Index<'_>) -> Vec<u8> {
+        encode_index(index).unwrap().split_off(PREFIX_LEN)
+    }
+
+    #[test]
+    fn a_valid_index_decodes_to_itself() {
+        let mut index =
+            index(2, vec![value(0, "A", 2), value(0, "A", 1), value(0, "B", 1), value(1, "A", 1)]);
+        index.bindings.push(BindingRecord {
+            tenant: "default".into(),
+            workspace: "a".into(),
+            directory: b"/src/\xff".as_slice().into(),
+        });
+        assert_eq!(Index::decode(&plaintext(&index)).unwrap(), index);
+    }
+
+    #[test]
+    fn an_index_of_unordered_or_repeated_records_is_refused() {
+        let cases = [
+            index(1, vec![value(0, "B", 1), value(0, "A", 1)]),
+            index(1, vec![value(0, "A", 1), value(0, "A", 1)]),
+            index(1, vec![value(0, "A", 1), value(0, "A", 2)]),
+            index(2, vec![value(1, "A", 1), value(0, "A", 1)]),
+        ];
+        for index in cases {
+            let bytes = plaintext(&index);
+            let refused = Index::decode(&bytes);
+            assert!(
+                matches!(refused, Err(FormatError::Damaged("the values are not in order"))),
+                "{refused:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_index_of_impossible_values_is_refused() {
+        let altered = |change: fn(&mut ValueRecord<'_>)| {
+            let mut record = value(0, "A", 1);
+            change(&mut record);
+            record
+        };
+        let cases = [
+            altered(|record| record.name = "".into()),
+            altered(|record| record.name = "A=B".into()),
+            altered(|record| record.name = "A\0".into()),
+            altered(|record| record.version = 0),
+            altered(|record| record.sealed_len = 0),
+            altered(|record| record.sealed_len = 145),
+            altered(|record| record.sealed_len = u32::MAX),
+        ];
+        for record in cases {
+            let refused = Index::decode(&plaintext(&index(1, vec![record.clone()]))).map(|_| ());
+            assert!(matches!(refused, Err(FormatError::Damaged(_))), "{record:?}");
+        }
+    }
+
+    #[test]
+    fn scopes_without_values_or_values_without_scopes_are_refused() {
+        for case in [index(1, vec![]), index(1, vec![value(1, "A", 1)]), index(2, vec![value(1, "A", 1)])] {
+            assert!(matches!(Index::decode(&plaintext(&case)), Err(FormatError::Damaged(_))), "{case:?}");
+        }
+        let gap = index(3, vec![value(0, "A", 1), value(2, "A", 1)]);
+        assert!(Index::decode(&plaintext(&gap)).is_err());
+    }
+
+    #[test]
+    fn a_twelfth_version_is_refused() {
+        let versions =
+            |count: u32| index(1, (1..=count).rev().map(|version| value(0, "A", version)).collect());
+        assert!(Index::decode(&plaintext(&versions(11))).is_ok());
+        assert!(Index::decode(&plaintext(&versions(12))).is_err());
+    }
+
+    #[test]
+    fn a_newer_schema_is_no_damage() {
+        let mut bytes = plaintext(&Index::default());
+        bytes[0] = 2;
+        assert!(matches!(Index::decode(&bytes), Err(FormatError::Newer { what: "schema", found: 2 })));
+        bytes[0] = 0;
+        assert!(matches!(Index::decode(&bytes), Err(FormatError::Damaged(_))));
+    }
+
+    #[test]
+    fn hostile_lengths_are_refused_without_allocation() {
+        let full = plaintext(&index(1, vec![value(0, "A", 1)]));
+        for position in [4, 12, 20] {
+            for hostile in [u64::MAX, 1 << 63, 1 << 40, 0] {
+                let mut bytes = full.clone();
+                bytes[position..position + 8].copy_from_slice(&hostile.to_le_bytes());
+                assert!(Index::decode(&bytes).is_err(), "{hostile:#x} at {position}");
+            }
+        }
+    }
+
+    #[test]
+    fn padding_and_spare_bytes_are_refused() {
+        let full = plaintext(&Index::default());
+        let mut dirty = full.clone();
+        *dirty.last_mut().unwrap() = 1;
+        assert!(Index::decode(&dirty).is_err());
+        assert!(Index::decode(&[full.clone(), vec![0; INDEX_BLOCK]].concat()).is_err());
+        assert!(Index::decode(&full[..full.len() - 1]).is_err());
+        let mut spare = full;
+        spare[4] += 1;
+        assert!(Index::decode(&spare).is_err());
+    }
+
+    #[test]
+    fn invalid_utf8_in_a_name_is_refused() {
+        let mut bytes = plaintext(&index(1, vec![value(0, "AZ", 1)]));
+        let at = bytes.windows(2).position(|window| window == b"AZ").unwrap();
+        bytes[at] = 0xff;
+        assert!(Index::decode(&bytes).is_err());
+    }
+}
