@@ -16,3 +16,4 @@ pub mod crypto;
 pub mod format;
 
 pub mod slot;
+pub mod source;
