@@ -1,6 +1,8 @@
 //! A slot key as text, for a CI variable, a key file or the OS keyring: `kwk1_` and 48 characters. Four
 //! bytes of checksum tell a typo from a key of another vault.
 
+use std::path::Path;
+
 use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -62,6 +64,11 @@ pub fn parse(text: &str) -> Result<SlotKey, KeyTextError> {
         return Err(KeyTextError::Length);
     }
     decode(body)
+}
+
+/// Tells whether `path` is a key that somebody set where a file name belongs, and that no message may show.
+pub(super) fn looks_like_key(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().trim_ascii_start().starts_with(PREFIX.as_bytes())
 }
 
 /// Strips exactly one line end, the one that editors and `echo` leave behind.
