@@ -3,6 +3,7 @@
 
 pub mod env;
 pub mod key_text;
+pub mod machine;
 pub mod recovery;
 
 use std::path::Path;
