@@ -1,0 +1,192 @@
+//! The place of a seed: a private directory, opened once, and a name in it. Nothing here knows what is in
+//! the file.
+
+use std::fs::{DirBuilder, File};
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use zeroize::Zeroizing;
+
+use super::MachineError;
+use crate::slot::{SlotId, VaultId};
+use crate::source::{command_for, generate_bytes};
+
+/// The directory of the seeds, opened once, and the name of one seed in it.
+pub(super) struct Place {
+    dir: OwnedFd,
+    dir_path: PathBuf,
+    name: String,
+}
+
+impl Place {
+    /// Opens the directory, which only this account may use.
+    pub(super) fn open(dir_path: &Path, vault: VaultId, slot: SlotId) -> Result<Self, MachineError> {
+        let name = format!("{vault}-{slot}");
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = rustix::fs::open(dir_path, flags, Mode::empty()).map_err(|errno| match errno {
+            Errno::NOENT => MachineError::Absent { path: dir_path.join(&name) },
+            _ => failed("open", dir_path, errno),
+        })?;
+        let stat = rustix::fs::fstat(&dir).map_err(|errno| failed("open", dir_path, errno))?;
+        check_private(dir_path, &stat, "chmod 700")?;
+        Ok(Self { dir, dir_path: dir_path.to_owned(), name })
+    }
+
+    /// Opens the directory and makes it first, with its parents, where it is not there.
+    pub(super) fn create(dir_path: &Path, vault: VaultId, slot: SlotId) -> Result<Self, MachineError> {
+        let made = create_dir(dir_path);
+        made.map_err(|source| MachineError::Io { action: "create", path: dir_path.to_owned(), source })?;
+        Self::open(dir_path, vault, slot)
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        self.dir_path.join(&self.name)
+    }
+
+    /// Reads the seed file, no further than a byte above `limit`: who reads the text refuses what is longer.
+    pub(super) fn read(&self, limit: usize) -> Result<Zeroizing<Vec<u8>>, MachineError> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(2 * limit));
+        let read = self.open_seed()?.take(limit as u64 + 1).read_to_end(&mut bytes);
+        read.map_err(|source| MachineError::Io { action: "read", path: self.path(), source })?;
+        Ok(bytes)
+    }
+
+    /// Opens the seed file without following a link, and without waiting for a pipe.
+    fn open_seed(&self) -> Result<File, MachineError> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.dir, &self.name, flags, Mode::empty());
+        let file = file.map_err(|errno| match errno {
+            Errno::NOENT => MachineError::Absent { path: self.path() },
+            Errno::LOOP => MachineError::Symlink { path: self.path() },
+            _ => self.failed("open", errno),
+        })?;
+        let stat = rustix::fs::fstat(&file).map_err(|errno| self.failed("open", errno))?;
+        if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
+            return Err(MachineError::NotFile { path: self.path() });
+        }
+        check_private(&self.path(), &stat, "chmod 600")?;
+        Ok(File::from(file))
+    }
+
+    /// Writes `content` to a file of its own, then links it to the seed's name: the link never replaces
+    /// a file, and no half-written seed ever has the name.
+    pub(super) fn publish(&self, content: &[u8]) -> Result<(), MachineError> {
+        let temp = self.temp_name()?;
+        let linked = self.write(&temp, content).and_then(|()| self.link(&temp));
+        let unlinked = self.unlink(&temp);
+        linked.and(unlinked)?;
+        self.sync()
+    }
+
+    fn write(&self, name: &str, content: &[u8]) -> Result<(), MachineError> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.dir, name, flags, FILE_MODE);
+        let mut file = File::from(file.map_err(|errno| self.failed("create", errno))?);
+        let written = file.write_all(content).and_then(|()| file.sync_all());
+        written.map_err(|source| MachineError::Io { action: "write", path: self.path(), source })
+    }
+
+    fn link(&self, temp: &str) -> Result<(), MachineError> {
+        let linked = rustix::fs::linkat(&self.dir, temp, &self.dir, &self.name, AtFlags::empty());
+        linked.map_err(|errno| match errno {
+            Errno::EXIST => MachineError::AlreadyEnrolled { path: self.path() },
+            _ => self.failed("link", errno),
+        })
+    }
+
+    /// Takes `name` away; one that is not there is away already.
+    fn unlink(&self, name: &str) -> Result<(), MachineError> {
+        match rustix::fs::unlinkat(&self.dir, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(self.failed("remove", errno)),
+        }
+    }
+
+    /// Takes the seed away, then the temporary files of its slot, which may hold a seed too.
+    pub(super) fn remove(&self) -> Result<(), MachineError> {
+        self.unlink(&self.name)?;
+        for temp in self.temp_files()? {
+            self.unlink(&temp)?;
+        }
+        self.sync()
+    }
+
+    fn temp_files(&self) -> Result<Vec<String>, MachineError> {
+        let prefix = self.temp_prefix();
+        let listed = rustix::fs::Dir::read_from(&self.dir).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let entries = listed.map_err(|errno| failed("list", &self.dir_path, errno))?;
+        let names = entries.iter().filter_map(|entry| entry.file_name().to_str().ok());
+        Ok(names.filter(|name| name.starts_with(&prefix)).map(str::to_owned).collect())
+    }
+
+    fn temp_prefix(&self) -> String {
+        format!(".{}.tmp.", self.name)
+    }
+
+    fn temp_name(&self) -> Result<String, MachineError> {
+        let random = u64::from_le_bytes(*generate_bytes()?);
+        Ok(format!("{}{random:016x}", self.temp_prefix()))
+    }
+
+    fn sync(&self) -> Result<(), MachineError> {
+        rustix::fs::fsync(&self.dir).map_err(|errno| failed("confirm on disk", &self.dir_path, errno))
+    }
+
+    fn failed(&self, action: &'static str, errno: Errno) -> MachineError {
+        failed(action, &self.path(), errno)
+    }
+}
+
+/// Makes a directory with its parents, each on disk before the next: a seed whose directory is lost in a
+/// power cut is a lost seed.
+fn create_dir(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create_dir(parent)?;
+    match DirBuilder::new().mode(DIR_MODE).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => File::open(parent)?.sync_all(),
+    }
+}
+
+fn failed(action: &'static str, path: &Path, errno: Errno) -> MachineError {
+    MachineError::Io { action, path: path.to_owned(), source: errno.into() }
+}
+
+/// Refuses what another account owns or can use; `chmod` is the command that would put the rights right.
+fn check_private(path: &Path, stat: &Stat, chmod: &str) -> Result<(), MachineError> {
+    let this_account = rustix::process::geteuid().as_raw();
+    if stat.st_uid != this_account {
+        let fix = command_for(&format!("sudo chown {this_account}"), path);
+        return Err(MachineError::OtherOwner { path: path.to_owned(), fix });
+    }
+    if Mode::from_raw_mode(stat.st_mode).intersects(Mode::RWXG | Mode::RWXO) {
+        return Err(MachineError::OthersHaveAccess { path: path.to_owned(), fix: command_for(chmod, path) });
+    }
+    Ok(())
+}
+
+/// Read and written by this account alone.
+const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+const DIR_MODE: u32 = 0o700;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_another_account_is_refused_with_the_command_that_helps() {
+        let mut stat = rustix::fs::stat(".").unwrap();
+        let this_account = stat.st_uid;
+        stat.st_uid = this_account + 1;
+        let error = check_private(Path::new("/x"), &stat, "chmod 700").unwrap_err();
+        let message = format!("another account owns /x: run `sudo chown {this_account} /x`");
+        assert_eq!(error.to_string(), message);
+    }
+}
