@@ -3,6 +3,7 @@
 
 pub mod env;
 pub mod key_text;
+pub mod keyring;
 pub mod machine;
 pub mod recovery;
 
