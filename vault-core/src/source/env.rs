@@ -415,6 +415,27 @@ mod tests {
         assert_eq!(error.to_string(), "cannot read /dev/fd/987654");
     }
 
+    /// Not a test of its own: prints which settings a process finds in its environment.
+    #[test]
+    #[ignore = "the next test runs it in a process of its own"]
+    fn settings_of_this_environment() {
+        for found in EnvSource::from_environment(None).load() {
+            writeln!(io::stdout(), "\nfound {}", found.origin).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_environment_is_read_by_the_names_that_are_documented() {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "source::env::tests::settings_of_this_environment", "--ignored"])
+            .envs([("KEYWARD_VAULT_KEY_FILE", "/nowhere"), ("KEYWARD_VAULT_KEY", TEXT)])
+            .env("KEYWARD_VAULT_PASSPHRASE", "pass")
+            .output();
+        let output = String::from_utf8(output.unwrap().stdout).unwrap();
+        let found: Vec<_> = output.lines().filter_map(|line| line.strip_prefix("found ")).collect();
+        assert_eq!(found, ["KEYWARD_VAULT_KEY_FILE", "KEYWARD_VAULT_KEY", "KEYWARD_VAULT_PASSPHRASE"]);
+    }
+
     #[test]
     fn debug_shows_no_secret() {
         let source = EnvSource::new(None, None, Some(TEXT.into()), Some("hunter2".into()));
