@@ -17,3 +17,4 @@ pub mod format;
 
 pub mod slot;
 pub mod source;
+pub mod store;
