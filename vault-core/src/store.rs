@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use crate::format::{Revision, Snapshot};
 
+mod trust;
+
 /// The largest file that is read or written, in bytes (`FORMAT.md §7`).
 pub const MAX_FILE: u64 = 256 << 20;
 
