@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::format::{Revision, Snapshot};
 
+mod directory;
 mod trust;
 
 /// The largest file that is read or written, in bytes (`FORMAT.md §7`).
