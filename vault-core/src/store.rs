@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::format::{Revision, Snapshot};
 
 mod directory;
+mod lock;
 mod trust;
 
 /// The largest file that is read or written, in bytes (`FORMAT.md §7`).

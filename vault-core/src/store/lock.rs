@@ -1,0 +1,137 @@
+//! The turn to write, between processes and between threads: an exclusive advisory lock on a file of
+//! its own, which is never renamed or unlinked. The system frees it when its holder ends, however it
+//! ends.
+//!
+//! The file says who holds the lock, or held it last: the process id, and a `+` behind it once somebody
+//! else has waited for it. Who wrote last and comes again lets the others go first then; else a busy
+//! process on a slow disk would take the lock again and again in between the looks of the others.
+
+use std::ffi::OsStr;
+use std::fs::{File, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt;
+use std::process;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::StoreError;
+use super::directory::Directory;
+
+/// The lock, held until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Waits for the lock file `name`, at most until `deadline` has passed. Polls, because a blocking
+    /// lock has no deadline.
+    pub(super) fn acquire(
+        directory: &Directory,
+        name: &OsStr,
+        deadline: Duration,
+    ) -> Result<Self, StoreError> {
+        let failed = |error: io::Error| StoreError::io("lock", &directory.path_of(name))(error);
+        let mut wait = Wait::new(deadline);
+        loop {
+            let file = directory.open_or_create_file(name)?;
+            if others_come_first(&file) {
+                wait.sleep(COURTESY);
+            }
+            while !try_lock(&file).map_err(failed)? {
+                announce_waiting(&file);
+                if !wait.pause() {
+                    return Err(busy(directory, name, &file, &wait));
+                }
+            }
+            // Who locked a file that has lost its name has locked out nobody.
+            if directory.names(name, &file)? {
+                record_holder(&file);
+                return Ok(Self { _file: file });
+            }
+            if !wait.pause() {
+                return Err(busy(directory, name, &file, &wait));
+            }
+        }
+    }
+}
+
+fn try_lock(file: &File) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Interrupted => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn busy(directory: &Directory, name: &OsStr, file: &File, wait: &Wait) -> StoreError {
+    StoreError::Busy {
+        lock: directory.path_of(name),
+        holder: recorded_holder(file),
+        waited: wait.started.elapsed(),
+    }
+}
+
+/// Always the same number of bytes, so that no rest of a longer text stays. The text only serves
+/// messages and courtesy: a full disk must not take away the lock.
+fn record_holder(file: &File) {
+    drop(file.write_all_at(format!("{:<10} \n", process::id()).as_bytes(), 0));
+}
+
+fn announce_waiting(file: &File) {
+    drop(file.write_all_at(b"+", WAITING_AT));
+}
+
+fn recorded_holder(file: &File) -> Option<u32> {
+    let mut text = [0; 10];
+    file.read_exact_at(&mut text, 0).ok()?;
+    std::str::from_utf8(&text).ok()?.trim_end().parse().ok()
+}
+
+/// Tells whether this process had the lock last and others have waited for it meanwhile.
+fn others_come_first(file: &File) -> bool {
+    let mut waiting = [0; 1];
+    file.read_exact_at(&mut waiting, WAITING_AT).is_ok()
+        && &waiting == b"+"
+        && recorded_holder(file) == Some(process::id())
+}
+
+/// Pauses that grow up to a deadline.
+struct Wait {
+    started: Instant,
+    deadline: Duration,
+    next: Duration,
+}
+
+impl Wait {
+    fn new(deadline: Duration) -> Self {
+        Self { started: Instant::now(), deadline, next: FIRST_PAUSE }
+    }
+
+    /// Sleeps a little and returns `true`, or returns `false` when the deadline has passed.
+    fn pause(&mut self) -> bool {
+        let slept = self.sleep(with_jitter(self.next));
+        self.next = (self.next * 2).min(LONGEST_PAUSE);
+        slept
+    }
+
+    fn sleep(&self, pause: Duration) -> bool {
+        let left = self.deadline.saturating_sub(self.started.elapsed());
+        thread::sleep(pause.min(left));
+        !left.is_zero()
+    }
+}
+
+/// Returns half to one and a half of `pause`: processes that started together must not stay in step.
+fn with_jitter(pause: Duration) -> Duration {
+    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
+    pause.mul_f64(0.5 + f64::from(random) / f64::from(u32::MAX))
+}
+
+const FIRST_PAUSE: Duration = Duration::from_micros(200);
+const LONGEST_PAUSE: Duration = Duration::from_millis(10);
+/// Longer than any pause between two looks of another.
+const COURTESY: Duration = Duration::from_millis(16);
+/// Where a waiting process leaves its mark in the file.
+const WAITING_AT: u64 = 10;
