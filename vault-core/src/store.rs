@@ -1,5 +1,5 @@
 //! Where generations of a vault are kept: the two traits, what a write expects, and what can go wrong.
-//! The local file is one; nothing here knows what the bytes mean.
+//! The local file is [`FileStore`]; nothing here knows what the bytes mean.
 //!
 //! A store has one current generation, which is only ever replaced as a whole, by compare-and-swap:
 //! a writer says which generation it saw, and a store that holds another one refuses.
@@ -12,8 +12,11 @@ use std::time::Duration;
 use crate::format::{Revision, Snapshot};
 
 mod directory;
+mod file;
 mod lock;
 mod trust;
+
+pub use file::FileStore;
 
 /// The largest file that is read or written, in bytes (`FORMAT.md §7`).
 pub const MAX_FILE: u64 = 256 << 20;

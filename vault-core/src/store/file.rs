@@ -1,0 +1,456 @@
+//! A vault in a local file, with its write protocol: lock, compare, write a temporary file, read it
+//! back, then publish it under the vault's name. Published files are never modified in place. The
+//! vault is whole in every state that a crash can leave; a stale temporary file is removed by the next
+//! writer.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::fsync;
+use rustix::io::Errno;
+
+use super::directory::{self, Directory};
+use super::lock::Lock;
+use super::{Expected, MAX_FILE, Previous, StoreError, VaultStore, WriteTurn};
+use crate::format::{Revision, Snapshot, revision};
+
+/// A vault in a local file, `<vault>`, with the previous generation in `<vault>.prev`, the lock in
+/// `<vault>.lock`, and what a restore replaced in `<vault>.damaged`.
+#[derive(Debug, Clone)]
+pub struct FileStore {
+    path: PathBuf,
+    lock_deadline: Duration,
+}
+
+impl FileStore {
+    /// Names the vault at `path`, which need not be there. Touches no file.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), lock_deadline: LOCK_DEADLINE }
+    }
+
+    /// Sets how long [`begin_write`](VaultStore::begin_write) waits for other writers; 10 s if not set.
+    #[must_use]
+    pub fn with_lock_deadline(self, lock_deadline: Duration) -> Self {
+        Self { lock_deadline, ..self }
+    }
+}
+
+impl VaultStore for FileStore {
+    fn open(&self) -> Result<Option<Box<dyn Snapshot>>, StoreError> {
+        let names = Names::of(&self.path)?;
+        match Directory::open(directory_of(&self.path))? {
+            Some(directory) => open_current(&directory, &names),
+            None => Ok(None),
+        }
+    }
+
+    fn begin_write(&self) -> Result<Box<dyn WriteTurn + '_>, StoreError> {
+        let names = Names::of(&self.path)?;
+        let directory = Directory::open_or_create(directory_of(&self.path))?;
+        let lock = Lock::acquire(&directory, &names.lock, self.lock_deadline)?;
+        directory.sweep(|name| names.is_temp(name))?;
+        Ok(Box::new(FileTurn { directory, names, _lock: lock }))
+    }
+
+    fn location(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// The names of a vault's files in their directory.
+#[derive(Debug)]
+struct Names {
+    vault: OsString,
+    previous: OsString,
+    damaged: OsString,
+    lock: OsString,
+    temp_prefix: OsString,
+}
+
+impl Names {
+    fn of(path: &Path) -> Result<Self, StoreError> {
+        let vault = path
+            .file_name()
+            .ok_or_else(|| StoreError::NotAFile { path: path.to_owned(), found: "a directory" })?;
+        Ok(Self {
+            vault: vault.to_owned(),
+            previous: joined(&[vault, OsStr::new(".prev")]),
+            damaged: joined(&[vault, OsStr::new(".damaged")]),
+            lock: joined(&[vault, OsStr::new(".lock")]),
+            temp_prefix: joined(&[OsStr::new("."), vault, OsStr::new(".tmp.")]),
+        })
+    }
+
+    /// Returns a name that nobody can have foreseen.
+    fn new_temp(&self) -> io::Result<OsString> {
+        let random = getrandom::u64().map_err(|error| io::Error::other(error.to_string()))?;
+        Ok(joined(&[&self.temp_prefix, OsStr::new(&format!("{random:016x}"))]))
+    }
+
+    fn is_temp(&self, name: &OsStr) -> bool {
+        let random = name.as_bytes().strip_prefix(self.temp_prefix.as_bytes());
+        random.is_some_and(|random| random.len() == 16 && random.iter().all(u8::is_ascii_hexdigit))
+    }
+}
+
+fn joined(parts: &[&OsStr]) -> OsString {
+    parts.iter().copied().collect()
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().map_or(Path::new("."), directory::named)
+}
+
+fn open_current(directory: &Directory, names: &Names) -> Result<Option<Box<dyn Snapshot>>, StoreError> {
+    let vault = open_snapshot(directory, &names.vault)?;
+    if vault.is_some() || !directory.has(&names.previous)? {
+        return Ok(vault);
+    }
+    // Between the two looks others may have created the vault and replaced it: look once more.
+    match open_snapshot(directory, &names.vault)? {
+        Some(vault) => Ok(Some(vault)),
+        None => Err(StoreError::Missing {
+            vault: directory.path_of(&names.vault),
+            previous: directory.path_of(&names.previous),
+        }),
+    }
+}
+
+fn open_snapshot(directory: &Directory, name: &OsStr) -> Result<Option<Box<dyn Snapshot>>, StoreError> {
+    let opened = directory.open_file(name)?;
+    Ok(opened.map(|(file, length)| Box::new(FileSnapshot { file, length }) as Box<dyn Snapshot>))
+}
+
+/// One generation, open: it stays what it is when the name gets another one.
+#[derive(Debug)]
+struct FileSnapshot {
+    file: File,
+    length: u64,
+}
+
+impl Snapshot for FileSnapshot {
+    fn len(&self) -> u64 {
+        self.length
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let end = u64::try_from(buffer.len()).ok().and_then(|length| offset.checked_add(length));
+        if end.is_none_or(|end| end > self.length) {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        self.file.read_exact_at(buffer, offset)
+    }
+}
+
+/// The turn to write a [`FileStore`].
+#[derive(Debug)]
+struct FileTurn {
+    directory: Directory,
+    names: Names,
+    _lock: Lock,
+}
+
+impl WriteTurn for FileTurn {
+    fn open(&self) -> Result<Option<Box<dyn Snapshot>>, StoreError> {
+        open_current(&self.directory, &self.names)
+    }
+
+    fn open_previous(&self) -> Result<Option<Box<dyn Snapshot>>, StoreError> {
+        open_snapshot(&self.directory, &self.names.previous)
+    }
+
+    fn replace(
+        self: Box<Self>,
+        expected: &Expected,
+        bytes: &[u8],
+        previous: Previous,
+    ) -> Result<(), StoreError> {
+        self.check_length(bytes)?;
+        let place = self.compare(expected)?;
+        let temp = self.write_temp(bytes)?;
+        match place {
+            Place::Free => self.publish_first(temp)?,
+            Place::Taken => self.publish_next(temp, previous)?,
+            Place::Unreadable => self.publish_over_damaged(temp)?,
+        }
+        self.confirm_names()
+    }
+}
+
+/// What has the vault's name when a generation is going to be published.
+#[derive(Debug)]
+enum Place {
+    Free,
+    Taken,
+    Unreadable,
+}
+
+impl FileTurn {
+    fn vault_path(&self) -> PathBuf {
+        self.directory.path_of(&self.names.vault)
+    }
+
+    fn conflict(&self) -> StoreError {
+        StoreError::Conflict { vault: self.vault_path() }
+    }
+
+    fn check_length(&self, bytes: &[u8]) -> Result<(), StoreError> {
+        match u64::try_from(bytes.len()).unwrap_or(u64::MAX) {
+            0..=MAX_FILE => Ok(()),
+            length => Err(StoreError::TooLarge { path: self.vault_path(), length }),
+        }
+    }
+
+    /// Compares what is there with what is expected.
+    fn compare(&self, expected: &Expected) -> Result<Place, StoreError> {
+        match (expected, self.current()?) {
+            (Expected::Absent, Current::Absent) => Ok(Place::Free),
+            (Expected::Unreadable, Current::OnlyPrevious(_)) => Ok(Place::Free),
+            (Expected::Unreadable, Current::Unreadable) => Ok(Place::Unreadable),
+            (Expected::Revision(seen), Current::Revision(found)) if *seen == found => Ok(Place::Taken),
+            (_, Current::OnlyPrevious(missing)) => Err(missing),
+            _ => Err(self.conflict()),
+        }
+    }
+
+    fn current(&self) -> Result<Current, StoreError> {
+        match self.open() {
+            Ok(None) => Ok(Current::Absent),
+            Ok(Some(vault)) => Ok(revision(vault.as_ref()).map_or(Current::Unreadable, Current::Revision)),
+            Err(missing @ StoreError::Missing { .. }) => Ok(Current::OnlyPrevious(missing)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes `bytes` to a new file, durably, and reads them back.
+    fn write_temp(&self, bytes: &[u8]) -> Result<Temp<'_>, StoreError> {
+        let vault = self.vault_path();
+        let name = self.names.new_temp().map_err(StoreError::io("name a temporary file for", &vault))?;
+        let mut temp = Temp { file: self.directory.create_file(&name)?, name, turn: self, named: true };
+        self.directory.give_us_access(&temp.name, &temp.file)?;
+        temp.file.write_all(bytes).map_err(StoreError::io("write", &vault))?;
+        // Once and by itself: after a failure the system may call lost pages clean.
+        fsync(&temp.file).map_err(StoreError::io("flush", &vault))?;
+        let same = holds(&temp.file, bytes).map_err(StoreError::io("read back", &vault))?;
+        if same { Ok(temp) } else { Err(StoreError::ReadBack { vault }) }
+    }
+
+    /// Gives the file the vault's name only if that is free, whatever anybody does at the same time.
+    fn publish_first(&self, mut temp: Temp<'_>) -> Result<(), StoreError> {
+        let linked = self.directory.link(&temp.name, &self.names.vault);
+        let published = match linked {
+            Err(error) if has_no_links(error) => {
+                let renamed = self.directory.rename_new(&temp.name, &self.names.vault);
+                temp.named = renamed.is_err();
+                renamed
+            }
+            _ => linked,
+        };
+        published.map_err(|error| match error {
+            Errno::EXIST => self.conflict(),
+            _ => StoreError::io("create", &self.vault_path())(error),
+        })
+    }
+
+    fn publish_next(&self, temp: Temp<'_>, previous: Previous) -> Result<(), StoreError> {
+        self.directory.discard(&self.names.previous)?;
+        match previous {
+            Previous::Drop => {}
+            Previous::Keep => self.keep_previous()?,
+        }
+        temp.rename_over_vault()
+    }
+
+    /// A file system without hard links has no previous generations.
+    fn keep_previous(&self) -> Result<(), StoreError> {
+        match self.directory.link(&self.names.vault, &self.names.previous) {
+            Err(error) if !has_no_links(error) => Err(self.cannot_make(&self.names.previous, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sets the unreadable file aside by a second name, so that the vault's name is never free.
+    fn publish_over_damaged(&self, temp: Temp<'_>) -> Result<(), StoreError> {
+        self.directory.discard(&self.names.damaged)?;
+        self.directory
+            .link(&self.names.vault, &self.names.damaged)
+            .map_err(|error| self.cannot_make(&self.names.damaged, error))?;
+        temp.rename_over_vault()
+    }
+
+    fn cannot_make(&self, name: &OsStr, error: Errno) -> StoreError {
+        StoreError::io("create", &self.directory.path_of(name))(error)
+    }
+
+    fn confirm_names(&self) -> Result<(), StoreError> {
+        self.directory
+            .sync()
+            .map_err(|error| StoreError::NotDurable { vault: self.vault_path(), source: error.into() })
+    }
+}
+
+#[derive(Debug)]
+enum Current {
+    Absent,
+    /// With the error that says so.
+    OnlyPrevious(StoreError),
+    Revision(Revision),
+    Unreadable,
+}
+
+/// A temporary file, which loses its name when dropped.
+#[derive(Debug)]
+struct Temp<'a> {
+    file: File,
+    name: OsString,
+    turn: &'a FileTurn,
+    named: bool,
+}
+
+impl Temp<'_> {
+    fn rename_over_vault(mut self) -> Result<(), StoreError> {
+        let turn = self.turn;
+        turn.directory
+            .rename(&self.name, &turn.names.vault)
+            .map_err(StoreError::io("replace", &turn.vault_path()))?;
+        self.named = false;
+        Ok(())
+    }
+}
+
+impl Drop for Temp<'_> {
+    fn drop(&mut self) {
+        if self.named {
+            // The next writer tries again.
+            let _ = self.turn.directory.unlink(&self.name);
+        }
+    }
+}
+
+/// Tells whether `file` has exactly the bytes `bytes`.
+fn holds(file: &File, bytes: &[u8]) -> io::Result<bool> {
+    let mut buffer = vec![0; bytes.len().saturating_add(1).min(CHUNK)];
+    let mut rest = bytes;
+    let mut offset = 0;
+    loop {
+        let length = match file.read_at(&mut buffer, offset) {
+            Ok(0) => return Ok(rest.is_empty()),
+            Ok(length) => length,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        match rest.strip_prefix(&buffer[..length]) {
+            Some(after) => rest = after,
+            None => return Ok(false),
+        }
+        offset += length as u64;
+    }
+}
+
+/// Tells whether the error says that the file system has no hard links.
+fn has_no_links(error: Errno) -> bool {
+    matches!(error, Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS)
+}
+
+const LOCK_DEADLINE: Duration = Duration::from_secs(10);
+const CHUNK: usize = 256 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use rustix::fs::{CWD, Mode, OFlags, openat};
+    use tempfile::{TempDir, tempdir, tempfile};
+
+    use super::*;
+
+    fn file_with(bytes: &[u8]) -> File {
+        let mut file = tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    fn turn_in(home: &TempDir) -> FileTurn {
+        let path = home.path().join("vault");
+        let names = Names::of(&path).unwrap();
+        let directory = Directory::open(home.path()).unwrap().unwrap();
+        let lock = Lock::acquire(&directory, &names.lock, Duration::ZERO).unwrap();
+        FileTurn { directory, names, _lock: lock }
+    }
+
+    #[test]
+    fn every_byte_is_read_back() {
+        let bytes = vec![7; 2 * CHUNK + 1];
+        for place in [0, 1, CHUNK - 1, CHUNK, 2 * CHUNK - 1, 2 * CHUNK] {
+            let mut flipped = bytes.clone();
+            flipped[place] ^= 1;
+            assert!(!holds(&file_with(&flipped), &bytes).unwrap(), "{place}");
+        }
+        for length in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 1] {
+            assert!(holds(&file_with(&bytes[..length]), &bytes[..length]).unwrap(), "{length}");
+        }
+    }
+
+    #[test]
+    fn file_of_another_length_is_not_what_was_written() {
+        let bytes = vec![7; CHUNK];
+        assert!(!holds(&file_with(&bytes[1..]), &bytes).unwrap());
+        assert!(!holds(&file_with(&bytes), &bytes[1..]).unwrap());
+        assert!(!holds(&file_with(b""), &bytes).unwrap());
+        assert!(!holds(&file_with(&bytes), b"").unwrap());
+    }
+
+    #[test]
+    fn first_generation_never_replaces_a_file_that_ignored_the_lock() {
+        let home = tempdir().unwrap();
+        let turn = turn_in(&home);
+        let temp = turn.write_temp(b"ours").unwrap();
+        fs::write(home.path().join("vault"), b"theirs").unwrap();
+        let result = turn.publish_first(temp);
+        assert!(matches!(result, Err(StoreError::Conflict { .. })), "{result:?}");
+        assert_eq!(fs::read(home.path().join("vault")).unwrap(), b"theirs");
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 2, "vault and lock");
+    }
+
+    #[test]
+    fn rename_to_a_free_name_never_replaces_a_file() {
+        let home = tempdir().unwrap();
+        let turn = turn_in(&home);
+        let temp = turn.write_temp(b"ours").unwrap();
+        fs::write(home.path().join("vault"), b"theirs").unwrap();
+        let renamed = turn.directory.rename_new(&temp.name, &turn.names.vault);
+        assert_eq!(renamed, Err(Errno::EXIST));
+    }
+
+    #[test]
+    fn temporary_file_is_private_and_goes_when_dropped() {
+        let home = tempdir().unwrap();
+        let turn = turn_in(&home);
+        let temp = turn.write_temp(b"ours").unwrap();
+        let path = home.path().join(&temp.name);
+        assert!(turn.names.is_temp(&temp.name));
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o600);
+        drop(temp);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn names_that_can_not_be_flushed_are_saved_and_not_confirmed() {
+        let home = tempdir().unwrap();
+        let mut turn = turn_in(&home);
+        // Such a descriptor reaches the files and refuses fsync, as a failing disk does.
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        let descriptor = openat(CWD, home.path(), flags, Mode::empty()).unwrap();
+        turn.directory = Directory::at(descriptor, home.path()).unwrap();
+        let result = Box::new(turn).replace(&Expected::Absent, b"saved", Previous::Keep);
+        assert!(matches!(result, Err(StoreError::NotDurable { .. })), "{result:?}");
+        assert_eq!(fs::read(home.path().join("vault")).unwrap(), b"saved");
+    }
+}
