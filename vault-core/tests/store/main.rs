@@ -1,0 +1,6 @@
+//! The local file store: its cycle, its writers, what it refuses, and what a failing disk does to it.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod cycle;
+mod sample;
