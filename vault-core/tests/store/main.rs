@@ -4,6 +4,7 @@
 
 mod attacks;
 mod cycle;
+mod disk;
 mod process;
 mod sample;
 mod writers;
