@@ -18,3 +18,4 @@ pub mod format;
 pub mod slot;
 pub mod source;
 pub mod store;
+pub mod provider;
