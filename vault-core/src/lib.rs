@@ -18,4 +18,5 @@ pub mod format;
 pub mod slot;
 pub mod source;
 pub mod store;
+pub mod input;
 pub mod provider;
