@@ -20,3 +20,5 @@ pub mod source;
 pub mod store;
 pub mod input;
 pub mod provider;
+
+pub mod dotenv;
