@@ -22,3 +22,5 @@ pub mod input;
 pub mod provider;
 
 pub mod dotenv;
+
+pub mod creds;
