@@ -33,6 +33,15 @@ impl OriginalLimits {
     pub fn restore(&self) -> io::Result<()> {
         Ok(setrlimit(Resource::Core, self.core)?)
     }
+
+    /// Lowers the core limit again after [`restore`](Self::restore), once the child has started.
+    ///
+    /// # Errors
+    ///
+    /// The system's error when the limit can't be set.
+    pub fn relower(&self) -> io::Result<()> {
+        Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: self.core.maximum })?)
+    }
 }
 
 /// Rules out core dumps and makes the process unreadable to others of the same user
@@ -43,10 +52,10 @@ impl OriginalLimits {
 ///
 /// The system's error; the caller decides whether to go on without.
 pub fn harden_process() -> io::Result<OriginalLimits> {
-    let core = getrlimit(Resource::Core);
+    let original = OriginalLimits { core: getrlimit(Resource::Core) };
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: core.maximum })?;
-    Ok(OriginalLimits { core })
+    original.relower()?;
+    Ok(original)
 }
 
 /// Asks the system to keep `bytes` out of swap and tells whether it did. An ordinary user may lock
