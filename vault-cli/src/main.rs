@@ -1,3 +1,7 @@
 //! The `keyward` binary.
 
+#![allow(dead_code, reason = "no command uses these modules yet")]
+
+mod environment;
+
 fn main() {}
