@@ -1,0 +1,321 @@
+"""A reader of keyward vault files, written from vault-core/FORMAT.md (the § numbers below are its chapters).
+
+It is slow and simple: a second opinion about the format, not a product. The steps of reading are separate calls, so that a
+caller sees at which stage a file is refused:
+
+    vault = Vault(open(path, "rb"), purpose="secrets")        # header
+    root_key = vault.unlock(from_key_text("kwk1_..."))        # slot
+    vault.open_index(root_key)                                # index
+    values = [vault.read_value(n) for n in range(len(vault.values))]   # value
+"""
+
+import argparse
+import json
+import struct
+import sys
+from dataclasses import dataclass
+
+from keyward_fields import Cursor, ascending, checked_id, checked_name, padded
+from keyward_keys import (KINDS, PASSPHRASE, Damaged, Newer, NotKeyward, SealBroken, TooLarge, Truncated, VaultError,
+                          WrongKey, WrongPurpose, from_key_text, from_passphrase, from_recovery_code, from_slot_key,
+                          open_sealed, sha256)
+
+MAGIC = b"KEYWARD\x1a"
+VERSION = SUITE = SCHEMA = 1
+PURPOSES = {1: "secrets", 2: "sessions"}
+SCOPES = {0: "workspace", 1: "tenant"}
+
+# Sizes (§3 to §6) and limits (§7).
+HASH, SLOT, FIXED, SEAL, INDEX_PAGE, VALUE_PAGE = 32, 160, 64, 80, 4096, 64
+MAX_FILE, MAX_INDEX, MAX_HEADER = 268_435_456, 134_217_728, 16_384
+MAX_SLOTS, MAX_PASSPHRASE_SLOTS = 16, 4
+MAX_NAME, MAX_ID, MAX_VALUE, MAX_VALUES, MAX_VERSIONS = 256, 64, 1_048_576, 1_000_000, 11
+MIN_MEMORY, MAX_MEMORY, MIN_PASSES, MAX_LANES = 65_536, 1_048_576, 3, 16
+MAX_COST_SLOT, MAX_COST_FILE = 4_194_304, 8_388_608
+
+
+@dataclass
+class Slot:
+    kind: int
+    slot_id: bytes
+    parameters: bytes
+    wrapped: bytes
+
+    @property
+    def costs(self):
+        """Memory in KiB, passes and lanes, of a passphrase slot."""
+        return struct.unpack("<III", self.parameters[:12])
+
+
+@dataclass
+class Scope:
+    kind: int
+    tenant: str
+    workspace: str
+
+
+@dataclass
+class Value:
+    scope: Scope
+    name: str
+    version: int
+    created: int
+    value_id: bytes
+    length: int
+    digest: bytes
+    offset: int
+
+
+@dataclass
+class Binding:
+    tenant: str
+    workspace: str
+    directory: bytes
+
+
+class Vault:
+    """One vault file. The constructor checks the header; see the module's text for the later stages."""
+
+    def __init__(self, file, purpose="secrets"):
+        self.file = file
+        self.size = file.seek(0, 2)
+        if self.size > MAX_FILE:
+            raise TooLarge("the file is above 256 MiB")
+        # §4.1: what every version has in common, in the order that the text demands.
+        start = self._read(0, min(self.size, 20))
+        if start[:8] != MAGIC:
+            raise NotKeyward("not a keyward file")
+        if self.size < 20:
+            raise Truncated("cut off in the header")
+        length = int.from_bytes(start[16:20], "little")
+        if length < FIXED + HASH:
+            raise Damaged("the header length is too small")
+        if length > MAX_HEADER:
+            raise TooLarge("the header length is above its limit")
+        if length > self.size:
+            raise Truncated("cut off in the header")
+        self.header = self._read(0, length)
+        if sha256(self.header[:-HASH]) != self.header[-HASH:]:
+            raise Damaged("the header does not have its hash")
+        self._parse_header(Cursor(self.header[8:-HASH]))
+        if self.purpose != purpose:
+            raise WrongPurpose(f"a file for {self.purpose}, not for {purpose}")
+
+    def _read(self, offset, length):
+        self.file.seek(offset)
+        data = self.file.read(length)
+        if len(data) != length:
+            raise Truncated("the file became shorter")
+        return data
+
+    def _parse_header(self, fields):
+        for what, known in ("version", VERSION), ("suite", SUITE):
+            number = fields.number(2)
+            if number > known:
+                raise Newer(f"{what} {number}: a newer program wrote this file")
+            if number == 0:
+                raise Damaged(f"{what} is zero")
+        self.purpose = PURPOSES.get(fields.number(1))
+        if self.purpose is None:
+            raise Damaged("no such purpose")
+        if any(fields.take(3)):
+            raise Damaged("reserved bytes are not zero")
+        fields.take(4)  # the header length, checked by the caller
+        self.vault_id = fields.take(16)
+        self.epoch, self.generation, self.index_length, count = struct.unpack("<QQQI", fields.take(28))
+        if self.epoch == 0 or self.generation == 0:
+            raise Damaged("epoch and generation begin with 1")
+        if count > MAX_SLOTS:
+            raise TooLarge("too many key slots")
+        if count == 0 or len(self.header) != FIXED + HASH + SLOT * count:
+            raise Damaged("slot count and header length do not fit")
+        if self.index_length > MAX_INDEX:
+            raise TooLarge("the sealed index is above its limit")
+        if self.index_length < SEAL + INDEX_PAGE or (self.index_length - SEAL) % INDEX_PAGE:
+            raise Damaged("not a length of a sealed index")
+        self.slots = [self._parse_slot(fields) for _ in range(count)]
+        if len({slot.slot_id for slot in self.slots}) != count:
+            raise Damaged("two slots have one id")
+        passphrase = [slot.costs for slot in self.slots if slot.kind == PASSPHRASE]
+        if len(passphrase) > MAX_PASSPHRASE_SLOTS:
+            raise TooLarge("too many passphrase slots")
+        if sum(memory * passes for memory, passes, _ in passphrase) > MAX_COST_FILE:
+            raise TooLarge("the passphrase slots together cost too much")
+        if len(self.header) + self.index_length > self.size:
+            raise Truncated("cut off in the index")
+
+    def _parse_slot(self, fields):
+        kind, reserved = fields.number(2), fields.number(2)
+        slot = Slot(kind, fields.take(16), fields.take(28), fields.take(112))
+        if kind not in KINDS or reserved:
+            raise Damaged("no such kind of slot, or reserved bytes that are not zero")
+        if kind == PASSPHRASE:
+            memory, passes, lanes = slot.costs
+            if memory > MAX_MEMORY or lanes > MAX_LANES or memory * passes > MAX_COST_SLOT:
+                raise TooLarge("the costs of a passphrase slot are above their limit")
+            if memory < MIN_MEMORY or passes < MIN_PASSES or lanes == 0:
+                raise Damaged("the costs of a passphrase slot are below their limit")
+        elif any(slot.parameters):
+            raise Damaged("parameters that are not zero")
+        return slot
+
+    def unlock(self, source, position=None):
+        """The root key, by the first slot that the key source opens (or only by the one at `position`)."""
+        kinds, slot_key = source
+        for number, slot in enumerate(self.slots):
+            if slot.kind not in kinds or position not in (None, number):
+                continue
+            context = self.header[8:13] + self.vault_id + struct.pack("<Q", self.epoch) + slot.slot_id \
+                + struct.pack("<H", slot.kind) + slot.parameters
+            try:
+                return open_sealed(slot_key(slot), b"keyward slot", context, slot.wrapped)
+            except SealBroken:
+                pass
+        raise WrongKey("no slot opens with this key")
+
+    def open_index(self, root_key):
+        self.root_key = root_key
+        sealed = self._read(len(self.header), self.index_length)
+        # §4.3, of this very state of the file.
+        self.revision = sha256(self.header + sealed[:64] + sealed[-16:])
+        try:
+            plaintext = Cursor(open_sealed(root_key, b"keyward index", self.header, sealed))
+        except SealBroken:
+            raise Damaged("the index does not open") from None
+        schema = plaintext.number(4)
+        if schema > SCHEMA:
+            raise Newer(f"schema {schema}: a newer program wrote this file")
+        if schema == 0:
+            raise Damaged("the schema is zero")
+        body = Cursor(plaintext.take(plaintext.number(8)))
+        if padded(plaintext.at, INDEX_PAGE) != len(plaintext.data) or any(plaintext.take(plaintext.left())):
+            raise Damaged("the zeros after the index are not as they must be")
+        self._parse_body(body)
+        if body.left():
+            raise Damaged("bytes are left over in the index")
+
+    def _parse_body(self, body):
+        scopes = [self._parse_scope(body) for _ in range(body.count(18))]
+        ascending([(s.kind, s.tenant.encode(), s.workspace.encode()) for s in scopes], "scopes")
+
+        self.values, order, used, versions = [], [], set(), 0
+        offset = len(self.header) + self.index_length
+        for _ in range(body.count(77, MAX_VALUES)):
+            scope = body.number(4)
+            if scope >= len(scopes):
+                raise Damaged("no such scope")
+            name, version, created = checked_name(body.text(MAX_NAME)), body.number(4), body.number(8)
+            value_id, length, digest = body.take(16), body.number(4), body.take(32)
+            if version == 0:
+                raise Damaged("a version is zero")
+            if length > SEAL + padded(4 + MAX_VALUE, VALUE_PAGE):
+                raise TooLarge("a sealed value is above its limit")
+            if length < SEAL + VALUE_PAGE or (length - SEAL) % VALUE_PAGE:
+                raise Damaged("not a length of a sealed value")
+            self.values.append(Value(scopes[scope], name, version, created, value_id, length, digest, offset))
+            offset += length
+            used.add(scope)
+            # Versions descend, so their negative stands for them in the ascending order.
+            order.append((scope, name.encode(), -version))
+            versions = versions + 1 if len(order) > 1 and order[-2][:2] == order[-1][:2] else 1
+            if versions > MAX_VERSIONS:
+                raise TooLarge("too many versions of one secret")
+        ascending(order, "values")
+        if len(used) != len(scopes):
+            raise Damaged("a scope that no value uses")
+        if len({value.value_id for value in self.values}) != len(self.values):
+            raise Damaged("two values have one id")
+
+        self.bindings = [self._parse_binding(body) for _ in range(body.count(27))]
+        ascending([(b.tenant.encode(), b.workspace.encode(), b.directory) for b in self.bindings], "bindings")
+        if offset > self.size:
+            raise Truncated("cut off in the values")
+        if offset < self.size:
+            raise Damaged("the file is longer than its index says")
+
+    def _parse_scope(self, body):
+        kind, tenant, workspace = body.number(1), checked_id(body.text(MAX_ID)), body.text(MAX_ID)
+        if kind not in SCOPES or (kind == 1 and workspace):
+            raise Damaged("not a scope")
+        return Scope(kind, tenant, workspace if kind == 1 else checked_id(workspace))
+
+    def _parse_binding(self, body):
+        binding = Binding(checked_id(body.text(MAX_ID)), checked_id(body.text(MAX_ID)), body.take(body.number(8)))
+        if binding.directory[:1] != b"/" or b"\0" in binding.directory:
+            raise Damaged("not an absolute directory")
+        return binding
+
+    def read_value(self, position):
+        value = self.values[position]
+        sealed = self._read(value.offset, value.length)
+        if sha256(sealed) != value.digest:
+            raise Damaged("a value does not have its hash")
+        context = self.header[8:12] + self.vault_id + value.value_id
+        try:
+            plaintext = Cursor(open_sealed(self.root_key, b"keyward value", context, sealed))
+        except SealBroken:
+            raise Damaged("a value does not open") from None
+        content = plaintext.take(plaintext.within(plaintext.number(4), MAX_VALUE))
+        if padded(plaintext.at, VALUE_PAGE) != len(plaintext.data) or any(plaintext.take(plaintext.left())):
+            raise Damaged("the zeros after a value are not as they must be")
+        return content
+
+    def describe(self, with_values=False):
+        """Everything that the vectors' JSON compares (see README.md beside this file)."""
+        facts = {"vault_id": self.vault_id.hex(), "epoch": self.epoch, "generation": self.generation,
+                 "revision": self.revision.hex(),
+                 "slots": [{"kind": KINDS[slot.kind], "id": slot.slot_id.hex()} for slot in self.slots], "values": []}
+        for number, value in enumerate(self.values):
+            row = {"scope": SCOPES[value.scope.kind], "tenant": value.scope.tenant, "workspace": value.scope.workspace,
+                   "name": value.name, "version": value.version, "created": value.created}
+            if with_values:
+                row["value_hex"] = self.read_value(number).hex()
+            facts["values"].append(row)
+        facts["bindings"] = [{"tenant": b.tenant, "workspace": b.workspace, "directory_hex": b.directory.hex()}
+                             for b in self.bindings]
+        return facts
+
+
+def main():
+    parser = argparse.ArgumentParser(description="read a keyward vault file")
+    parser.add_argument("file")
+    parser.add_argument("--purpose", choices=PURPOSES.values(), default="secrets")
+    key = parser.add_mutually_exclusive_group(required=True)
+    key.add_argument("--key-text")
+    key.add_argument("--slot-key", type=bytes.fromhex, metavar="HEX")
+    key.add_argument("--passphrase-file", help="one line feed at the end of the file is not part of the passphrase")
+    key.add_argument("--recovery-code-file")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--values", action="store_true", help="show the values, in hexadecimal")
+    args = parser.parse_args()
+    try:
+        if args.key_text:
+            source = from_key_text(args.key_text)
+        elif args.slot_key:
+            source = from_slot_key(args.slot_key)
+        elif args.passphrase_file:
+            with open(args.passphrase_file, "rb") as file:
+                source = from_passphrase(file.read().removesuffix(b"\n"))
+        else:
+            with open(args.recovery_code_file, encoding="utf-8") as file:
+                source = from_recovery_code(file.read().strip())
+        with open(args.file, "rb") as file:
+            vault = Vault(file, args.purpose)
+            vault.open_index(vault.unlock(source))
+            facts = vault.describe(args.values)
+    except VaultError as error:
+        sys.exit(f"refused ({error.kind}): {error}")
+    if args.json or args.values:
+        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    print(f"vault {facts['vault_id']}, epoch {vault.epoch}, generation {vault.generation}")
+    for slot in facts["slots"]:
+        print(f"slot {slot['id']} {slot['kind']}")
+    for row in facts["values"]:
+        print(f"value {row['scope']} {row['tenant']} {row['workspace'] or '-'} {row['name']} version {row['version']}")
+    for row in vault.bindings:
+        print(f"binding {row.tenant} {row.workspace} {row.directory!r}")
+
+
+if __name__ == "__main__":
+    main()
