@@ -1,0 +1,189 @@
+"""A writer of keyward vault files, written from vault-core/FORMAT.md (the § numbers below are its chapters).
+
+`compose` makes a whole file from a root key, slots, secrets and bindings. Every salt and id may be given, so that a file can
+be made again byte for byte; what is not given is random. The functions below it encode one part each and check nothing: the
+test vectors are made of them, and most of those are wrong on purpose.
+"""
+
+import base64
+import io
+import os
+import struct
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from keyward_fields import padded
+from keyward_keys import PASSPHRASE, message_key, passphrase_key, sha256
+from keyward_reader import INDEX_PAGE, MAGIC, VALUE_PAGE, Vault
+
+SECRETS, SESSIONS = 1, 2
+WORKSPACE, TENANT = 0, 1
+KEYRING, ENV, MACHINE, RECOVERY = 1, 2, 4, 5
+PURPOSE_NAMES = {SECRETS: "secrets", SESSIONS: "sessions"}
+
+
+def random(size):
+    return field(default_factory=lambda: os.urandom(size))
+
+
+@dataclass
+class Head:
+    """The header's fields (§4.1). A length or count of None is computed."""
+    vault_id: bytes = random(16)
+    epoch: int = 1
+    generation: int = 1
+    purpose: int = SECRETS
+    version: int = 1
+    suite: int = 1
+    header_length: int | None = None
+    index_length: int | None = None
+    slot_count: int | None = None
+
+
+@dataclass
+class Slot:
+    """A key slot (§4.2) and the slot key that wraps the root key in it."""
+    kind: int
+    slot_key: bytes
+    slot_id: bytes = random(16)
+    parameters: bytes = bytes(28)
+    salt: bytes = random(32)
+
+
+@dataclass
+class Secret:
+    """One version of one secret. An empty workspace stands for the tenant's own scope."""
+    tenant: str
+    workspace: str
+    name: str
+    version: int
+    created: int
+    value: bytes
+    value_id: bytes = random(16)
+    salt: bytes = random(32)
+
+    def scope(self):
+        kind = WORKSPACE if self.workspace else TENANT
+        return kind, self.tenant.encode(), self.workspace.encode()
+
+
+def passphrase_slot(passphrase, memory, passes, lanes, kdf_salt, **rest):
+    parameters = struct.pack("<III", memory, passes, lanes) + kdf_salt
+    return Slot(PASSPHRASE, passphrase_key(passphrase, memory, passes, lanes, kdf_salt), parameters=parameters, **rest)
+
+
+# --- the parts of a file --------------------------------------------------------------------------------------
+
+def seal(key, label, context, plaintext, salt):
+    """§3."""
+    okm = message_key(key, label, context, salt)
+    return salt + okm[44:76] + AESGCM(okm[:32]).encrypt(okm[32:44], plaintext, b"")
+
+
+def slot_context(head, slot):
+    return struct.pack("<HHB", head.version, head.suite, head.purpose) + head.vault_id + struct.pack("<Q", head.epoch) \
+        + slot.slot_id + struct.pack("<H", slot.kind) + slot.parameters
+
+
+def encode_slot(head, slot, root_key):
+    return struct.pack("<HH", slot.kind, 0) + slot.slot_id + slot.parameters \
+        + seal(slot.slot_key, b"keyward slot", slot_context(head, slot), root_key, slot.salt)
+
+
+def encode_header(head, slots, index_length):
+    """The header without its hash; `slots` are encoded."""
+    def given(number, computed):
+        return computed if number is None else number
+    return MAGIC + struct.pack("<HHB3x", head.version, head.suite, head.purpose) \
+        + struct.pack("<I", given(head.header_length, 96 + 160 * len(slots))) + head.vault_id \
+        + struct.pack("<QQQI", head.epoch, head.generation, given(head.index_length, index_length),
+                      given(head.slot_count, len(slots))) + b"".join(slots)
+
+
+def text(raw):
+    return struct.pack("<Q", len(raw)) + raw
+
+
+def vector(elements):
+    return struct.pack("<Q", len(elements)) + b"".join(elements)
+
+
+def encode_scope(kind, tenant, workspace):
+    return bytes([kind]) + text(tenant) + text(workspace)
+
+
+def encode_entry(scope, name, version, created, value_id, sealed_length, digest):
+    """A `value` of the index (§5)."""
+    return struct.pack("<I", scope) + text(name) + struct.pack("<IQ", version, created) + value_id \
+        + struct.pack("<I", sealed_length) + digest
+
+
+def encode_binding(tenant, workspace, directory):
+    return text(tenant) + text(workspace) + text(directory)
+
+
+def encode_index(body, schema=1):
+    """The plaintext of the index."""
+    plaintext = struct.pack("<IQ", schema, len(body)) + body
+    return plaintext.ljust(padded(len(plaintext), INDEX_PAGE), b"\0")
+
+
+def encode_value(value):
+    """The plaintext of a value (§6)."""
+    plaintext = struct.pack("<I", len(value)) + value
+    return plaintext.ljust(padded(len(plaintext), VALUE_PAGE), b"\0")
+
+
+def seal_value(head, root_key, value_id, plaintext, salt):
+    context = struct.pack("<HH", head.version, head.suite) + head.vault_id + value_id
+    return seal(root_key, b"keyward value", context, plaintext, salt)
+
+
+def join(root_key, header, index_plaintext, index_salt, sealed_values):
+    """The file (§4), of a header that has its hash."""
+    return header + seal(root_key, b"keyward index", header, index_plaintext, index_salt) + b"".join(sealed_values)
+
+
+# --- the whole file -------------------------------------------------------------------------------------------
+
+def compose(root_key, slots, secrets, bindings=(), head=None, index_salt=None):
+    """A file of `Slot`s, `Secret`s and bindings (tenant, workspace, directory in bytes), in the order of §5.
+
+    The file is read back before it is returned, so a content that the format does not allow raises the reader's error.
+    """
+    head = head or Head()
+    secrets = sorted(secrets, key=lambda secret: (secret.scope(), secret.name.encode(), -secret.version))
+    scopes = sorted({secret.scope() for secret in secrets})
+    entries, sealed_values = [], []
+    for secret in secrets:
+        sealed = seal_value(head, root_key, secret.value_id, encode_value(secret.value), secret.salt)
+        entries.append(encode_entry(scopes.index(secret.scope()), secret.name.encode(), secret.version, secret.created,
+                                    secret.value_id, len(sealed), sha256(sealed)))
+        sealed_values.append(sealed)
+    encoded_bindings = [encode_binding(tenant.encode(), workspace.encode(), directory)
+                        for tenant, workspace, directory in
+                        sorted(bindings, key=lambda b: (b[0].encode(), b[1].encode(), b[2]))]
+    index = encode_index(vector([encode_scope(*scope) for scope in scopes]) + vector(entries) + vector(encoded_bindings))
+    header = encode_header(head, [encode_slot(head, slot, root_key) for slot in slots], len(index) + 80)
+    made = join(root_key, header + sha256(header), index, index_salt or os.urandom(32), sealed_values)
+
+    vault = Vault(io.BytesIO(made), PURPOSE_NAMES.get(head.purpose))
+    vault.open_index(root_key)
+    if [vault.read_value(n) for n in range(len(secrets))] != [secret.value for secret in secrets]:
+        raise AssertionError("the file does not read back")
+    return made
+
+
+def key_text(key):
+    """§8: how a key is shown to a person."""
+    return "kwk1_" + base64.urlsafe_b64encode(key + sha256(b"keyward key" + key)[:4]).decode()
+
+
+def recovery_code(raw):
+    """§8: the code of 16 bytes."""
+    alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    check = int.from_bytes(sha256(b"keyward recovery" + raw)[:3], "big") >> 4
+    number = int.from_bytes(raw, "big") << 22 | check
+    plain = "".join(alphabet[number >> shift & 31] for shift in range(145, -1, -5))
+    return "-".join(plain[at:at + 5] for at in range(0, 30, 5))
