@@ -1,0 +1,668 @@
+"""Makes the test vectors of vault-core/tests/vectors: for each name a vault file and a JSON file (see README.md).
+
+Every salt and id is derived from the name of the vector, so that each run makes the same bytes. A wrong file has one
+fault only and is right in everything else: its hashes and seals are made after the fault was put in.
+
+    python3 make_vectors.py [FOLDER]
+"""
+
+import io
+import json
+import struct
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import keyward_writer as writer
+from keyward_keys import (from_key_text, from_machine, from_passphrase, from_recovery_code, from_slot_key, hkdf,
+                          recovery_bytes, sha256)
+from keyward_reader import Vault
+from keyward_writer import ENV, KEYRING, MACHINE, PASSPHRASE, RECOVERY, SESSIONS, Head, Secret, Slot
+
+FOLDER = Path(__file__).resolve().parents[2] / "vault-core" / "tests" / "vectors"
+ROOT_KEY = bytes(range(32))
+SLOT_KEY = b"\x11" * 32
+LIGHT = 65_536, 3, 1  # the smallest costs that §7 allows
+DAY = 1_700_000_000
+BY_SLOT_KEY = {"slot": 0, "slot_key": SLOT_KEY.hex()}
+
+
+class Draft:
+    """A small file on its way: `seal`, `encode` and `finish` are its steps, and a fault is put in between them."""
+
+    def __init__(self, name):
+        self.name = name
+        self.head = Head(self.fixed("vault id", 16), generation=3)
+        self.slots = [self.slot(ENV, SLOT_KEY)]
+        self.secrets = [self.secret("TOKEN")]
+        self.bindings = []
+        self.header_patches = []
+        self.entries = self.body = self.index = self.index_length = None
+
+    def fixed(self, what, size):
+        return sha256(f"{self.name}: {what}".encode())[:size]
+
+    def slot(self, kind, key, label="first", parameters=bytes(28)):
+        return Slot(kind, key, self.fixed(f"id of {label} slot", 16), parameters,
+                    self.fixed(f"salt of {label} slot", 32))
+
+    def costs(self, label, memory, passes, lanes):
+        """A passphrase slot that no passphrase opens: only its costs count."""
+        parameters = struct.pack("<III", memory, passes, lanes) + self.fixed(f"kdf salt of {label}", 16)
+        return self.slot(PASSPHRASE, self.fixed(f"key of {label}", 32), label, parameters)
+
+    def secret(self, name, version=1, value=b"value", workspace="web", tenant="default"):
+        label = f"{tenant}/{workspace}/{name}/{version}"
+        return Secret(tenant, workspace, name, version, DAY + version, value, self.fixed(f"id of {label}", 16),
+                      self.fixed(f"salt of {label}", 32))
+
+    def seal(self, plaintexts=None):
+        """Seals the values; entries are lists [scope, name, version, created, value id, sealed length, hash]."""
+        self.scopes = sorted({secret.scope() for secret in self.secrets})
+        self.sealed, self.entries = [], []
+        for number, secret in enumerate(self.secrets):
+            plaintext = plaintexts[number] if plaintexts else writer.encode_value(secret.value)
+            sealed = writer.seal_value(self.head, ROOT_KEY, secret.value_id, plaintext, secret.salt)
+            self.sealed.append(sealed)
+            self.entries.append([self.scopes.index(secret.scope()), secret.name.encode(), secret.version,
+                                 secret.created, secret.value_id, len(sealed), sha256(sealed)])
+        return self
+
+    def encode(self):
+        if self.entries is None:
+            self.seal()
+        self.body = writer.vector([writer.encode_scope(*scope) for scope in self.scopes]) \
+            + writer.vector([writer.encode_entry(*entry) for entry in self.entries]) \
+            + writer.vector([writer.encode_binding(*binding) for binding in self.bindings])
+        return self
+
+    def finish(self):
+        if self.body is None:
+            self.encode()
+        if self.index is None:
+            self.index = writer.encode_index(self.body)
+        slots = [writer.encode_slot(self.head, slot, ROOT_KEY) for slot in self.slots]
+        header = bytearray(writer.encode_header(self.head, slots, len(self.index) + 80))
+        for offset, data in self.header_patches:
+            header[offset:offset + len(data)] = data
+        header = bytes(header)
+        return writer.join(ROOT_KEY, header + sha256(header), self.index, self.fixed("salt of index", 32), self.sealed)
+
+    def patched(self, offset, data):
+        """The file with other bytes in its header, whose hash and index are made after that."""
+        self.header_patches.append((offset, data))
+        return self.finish()
+
+
+VECTORS = []  # (name, about, facts of the JSON file, function from a draft to the file's bytes)
+
+
+def good(about, opening=None, purpose="secrets"):
+    def register(make):
+        VECTORS.append((make.__name__, about, {"open": opening or BY_SLOT_KEY, "purpose": purpose}, make))
+        return make
+    return register
+
+
+def bad(stage, refused, about, opening=None, purpose="secrets", **more):
+    def register(make):
+        facts = {"open": opening or BY_SLOT_KEY, "purpose": purpose, "refused": refused, "stage": stage, **more}
+        VECTORS.append((make.__name__, about, facts, make))
+        return make
+    return register
+
+
+# --- files that open ------------------------------------------------------------------------------------------
+
+@good("a vault with no scopes, values or bindings")
+def empty_vault(d):
+    d.secrets = []
+    return d.finish()
+
+
+@good("purpose 2, opened by a caller that expects it", purpose="sessions")
+def purpose_sessions(d):
+    d.head.purpose = SESSIONS
+    return d.finish()
+
+
+@good("Argon2id with the smallest costs allowed; the passphrase is used as its exact bytes",
+      {"slot": 0, "passphrase": " correct h\u00f6rse "})
+def passphrase_slot(d):
+    kdf_salt = d.fixed("kdf salt", 16)
+    d.slots = [writer.passphrase_slot(" correct h\u00f6rse ".encode(), *LIGHT, kdf_salt, slot_id=d.fixed("id", 16),
+                                      salt=d.fixed("salt", 32))]
+    return d.finish()
+
+
+RECOVERY_BYTES = bytes.fromhex("0123456789abcdeffedcba9876543210")
+TYPED_CODE = writer.recovery_code(RECOVERY_BYTES).lower().replace("-", " ", 1).replace("1", "l").replace("0", "o")
+
+
+@good("a recovery code, typed in lower case with `l` for 1 and `o` for 0", {"slot": 0, "recovery_code": TYPED_CODE})
+def recovery_slot(d):
+    d.slots = [d.slot(RECOVERY, hkdf(recovery_bytes(TYPED_CODE), b"keyward recovery", 32))]
+    return d.finish()
+
+
+@good("a machine slot", {"slot": 0, "machine": {"seed": "22" * 32, "host_name": "build-1.example"}})
+def machine_slot(d):
+    d.slots = [d.slot(MACHINE, hkdf(b"\x22" * 32, b"keyward machine\0build-1.example", 32))]
+    return d.finish()
+
+
+@good("as many slots as allowed, of every kind, 4 of them with a passphrase; the costs of one are at the limit, and "
+      "those of all four; the last slot opens", {"slot": 15, "key_text": writer.key_text(SLOT_KEY)})
+def sixteen_slots(d):
+    costs = [(1_048_576, 4, 16), (65_536, 57, 1), (65_536, 4, 1), (65_536, 3, 1)]
+    d.slots = [d.costs(f"passphrase {number}", *cost) for number, cost in enumerate(costs)]
+    for number in range(11):
+        d.slots.append(d.slot((ENV, MACHINE, RECOVERY)[number % 3], d.fixed(f"key {number}", 32), f"other {number}"))
+    d.slots.append(d.slot(KEYRING, SLOT_KEY, "last"))
+    return d.finish()
+
+
+@good("a tenant's scope, a name of 256 bytes, names in the order of their bytes and not of UTF-16, white space inside "
+      "a name, a directory that is not UTF-8, values at the edges of the padding, and the largest numbers")
+def names_and_scopes(d):
+    d.head.epoch = d.head.generation = 2 ** 64 - 1
+    d.secrets = [d.secret("A", value=b""), d.secret("a b", value=bytes(60)), d.secret("\u00e9" * 128, value=bytes(61)),
+                 d.secret("\uff5e"), replace(d.secret("\U0001f511", version=2 ** 32 - 1), created=2 ** 64 - 1),
+                 d.secret("A", workspace="")]
+    d.bindings = [(b"a", b"web", b"/"), (b"default", b"other", b"/srv/\xff"), (b"default", b"web", b"/srv/\xff")]
+    return d.finish()
+
+
+@good("as many versions of one secret as allowed, with a gap, the newest first")
+def eleven_versions(d):
+    d.secrets = [d.secret("TOKEN", version) for version in (20, *range(10, 0, -1))]
+    return d.finish()
+
+
+@good("an index that fills its 4096 bytes exactly, so that no zeros follow it")
+def index_page_full(d):
+    d.encode()
+    missing = 4096 - 12 - len(d.body) - 8 - 7 - 8 - 3 - 8
+    d.bindings = [(b"default", b"web", b"/" + b"d" * (missing - 1))]
+    return d.encode().finish()
+
+
+# --- refused by the header ------------------------------------------------------------------------------------
+
+@bad("header", "foreign", "the last byte of the magic is another")
+def not_keyward(d):
+    return d.patched(7, b"\x1b")
+
+
+@bad("header", "damaged", "one bit of the header's hash is another")
+def header_with_wrong_hash(d):
+    made = bytearray(d.finish())
+    made[255] ^= 1
+    return bytes(made)
+
+
+@bad("header", "damaged", "the header length is below 96")
+def header_length_below_96(d):
+    return d.patched(16, struct.pack("<I", 95))
+
+
+@bad("header", "too_large", "the header length is above its limit, and above the file's size", also_allowed=["damaged"])
+def header_length_over_limit(d):
+    return d.patched(16, struct.pack("<I", 16_385))
+
+
+@bad("header", "truncated", "the header length is within its limit and above the file's size")
+def header_length_past_end(d):
+    return d.patched(16, struct.pack("<I", 16_384))
+
+
+@bad("header", "damaged", "version 0")
+def version_zero(d):
+    d.head.version = 0
+    return d.finish()
+
+
+@bad("header", "newer", "version 2; what follows is not known, here a purpose of 9")
+def newer_version(d):
+    d.head.version, d.head.purpose = 2, 9
+    return d.finish()
+
+
+@bad("header", "newer", "suite 2")
+def newer_suite(d):
+    d.head.suite = 2
+    return d.finish()
+
+
+@bad("header", "damaged", "purpose 3")
+def purpose_unknown(d):
+    d.head.purpose = 3
+    return d.finish()
+
+
+@bad("header", "wrong_purpose", "purpose 2, opened by a caller that expects 1")
+def purpose_not_expected(d):
+    d.head.purpose = SESSIONS
+    return d.finish()
+
+
+@bad("header", "damaged", "a reserved byte of the header is 1")
+def reserved_bytes_not_zero(d):
+    return d.patched(15, b"\x01")
+
+
+@bad("header", "damaged", "epoch 0")
+def epoch_zero(d):
+    d.head.epoch = 0
+    return d.finish()
+
+
+@bad("header", "damaged", "no slots, and a header length that fits")
+def slot_count_zero(d):
+    d.slots = []
+    return d.finish()
+
+
+@bad("header", "too_large", "17 slots, and a header length that fits", also_allowed=["damaged"])
+def seventeen_slots(d):
+    d.slots += [d.slot(ENV, d.fixed(f"key {number}", 32), f"other {number}") for number in range(16)]
+    return d.finish()
+
+
+@bad("header", "damaged", "a slot count of 1 in a header of two slots")
+def slot_count_and_length_differ(d):
+    d.slots.append(d.slot(ENV, SLOT_KEY, "second"))
+    d.head.slot_count = 1
+    return d.finish()
+
+
+@bad("header", "damaged", "a second slot with the id of the first")
+def slot_ids_equal(d):
+    d.slots.append(replace(d.slot(ENV, SLOT_KEY, "second"), slot_id=d.slots[0].slot_id))
+    return d.finish()
+
+
+@bad("header", "damaged", "a second slot of kind 6")
+def slot_kind_unknown(d):
+    d.slots.append(d.slot(6, SLOT_KEY, "second"))
+    return d.finish()
+
+
+@bad("header", "damaged", "a reserved byte of a slot is 1")
+def slot_reserved_not_zero(d):
+    return d.patched(64 + 3, b"\x01")
+
+
+@bad("header", "damaged", "an env slot with a parameter that is not zero; its seal fits")
+def slot_parameters_not_zero(d):
+    d.slots = [d.slot(ENV, SLOT_KEY, parameters=bytes(27) + b"\x01")]
+    return d.finish()
+
+
+@bad("header", "too_large", "a second slot whose Argon2id memory is 1 KiB above the limit", also_allowed=["damaged"])
+def kdf_memory_over_limit(d):
+    d.slots.append(d.costs("second", 1_048_577, 3, 1))
+    return d.finish()
+
+
+@bad("header", "too_large", "a second slot whose memory times passes is 0 when it is counted in 32 bits",
+     also_allowed=["damaged"])
+def kdf_product_hostile(d):
+    d.slots.append(d.costs("second", 65_536, 65_536, 1))
+    return d.finish()
+
+
+@bad("header", "too_large", "three passphrase slots that are allowed one by one, and not together",
+     also_allowed=["damaged"])
+def kdf_sum_over_limit(d):
+    d.slots += [d.costs("second", 1_048_576, 4, 1), d.costs("third", 1_048_576, 4, 1), d.costs("fourth", *LIGHT)]
+    return d.finish()
+
+
+@bad("header", "damaged", "a second slot whose Argon2id memory is 1 KiB below the floor")
+def kdf_below_floor(d):
+    d.slots.append(d.costs("second", 65_535, 3, 1))
+    return d.finish()
+
+
+@bad("header", "too_large", "five passphrase slots of the smallest costs", also_allowed=["damaged"])
+def five_passphrase_slots(d):
+    d.slots += [d.costs(f"passphrase {number}", *LIGHT) for number in range(5)]
+    return d.finish()
+
+
+@bad("header", "too_large", "a sealed index length of 2^64 - 1", also_allowed=["damaged"])
+def index_length_hostile(d):
+    d.head.index_length = 2 ** 64 - 1
+    return d.finish()
+
+
+@bad("header", "damaged", "a sealed index whose plaintext is one byte above 4096")
+def index_length_not_a_page(d):
+    d.index = writer.encode_index(d.encode().body) + b"\0"
+    return d.finish()
+
+
+@bad("header", "truncated", "cut off in the header, after its header length")
+def truncated_in_header(d):
+    return d.finish()[:100]
+
+
+@bad("header", "truncated", "cut off in the index")
+def truncated_in_index(d):
+    return d.finish()[:300]
+
+
+# --- refused by the slot --------------------------------------------------------------------------------------
+
+@bad("slot", "wrong_key", "another slot key", {"slot": 0, "slot_key": "12" * 32})
+def wrong_key(d):
+    return d.finish()
+
+
+@bad("slot", "wrong_key", "an env slot whose kind was changed to keyring, with a header hash that fits")
+def slot_swapped_kind(d):
+    return d.patched(64, struct.pack("<H", KEYRING))
+
+
+@bad("slot", "wrong_key", "a slot that was taken from another vault, with a header hash that fits")
+def slot_of_other_vault(d):
+    other = writer.encode_slot(Head(d.fixed("other vault id", 16)), d.slots[0], ROOT_KEY)
+    return d.patched(64, other)
+
+
+@bad("slot", "wrong_key", "the commitment of the wrapped root key is another, its ciphertext and tag are right")
+def slot_with_wrong_commitment(d):
+    slot = writer.encode_slot(d.head, d.slots[0], ROOT_KEY)
+    return d.patched(64, slot[:80] + bytes([slot[80] ^ 1]) + slot[81:])
+
+
+# --- refused by the index -------------------------------------------------------------------------------------
+
+def with_other_header(d, change):
+    """The file with another header whose hash fits, before the sealed index that was made for the first one."""
+    made, length = d.finish(), 96 + 160 * len(d.slots)
+    header = change(bytearray(made[:length - 32]))
+    return bytes(header) + sha256(header) + made[length:]
+
+
+@bad("index", "damaged", "the generation was raised, with a header hash that fits; the index is that of the former one")
+def older_index_newer_header(d):
+    def change(header):
+        header[44] += 1
+        return header
+    return with_other_header(d, change)
+
+
+@bad("index", "damaged", "two slots were exchanged, with a header hash that fits",
+     {"slot": 1, "slot_key": SLOT_KEY.hex()})
+def slots_exchanged(d):
+    d.slots.append(d.slot(ENV, b"\x12" * 32, "second"))
+    return with_other_header(d, lambda header: header[:64] + header[224:384] + header[64:224])
+
+
+@bad("index", "newer", "schema 2")
+def newer_schema(d):
+    d.index = writer.encode_index(d.encode().body, schema=2)
+    return d.finish()
+
+
+@bad("index", "damaged", "a body length of 2^64 - 1", also_allowed=["too_large"])
+def body_length_hostile(d):
+    index = writer.encode_index(d.encode().body)
+    d.index = index[:4] + b"\xff" * 8 + index[12:]
+    return d.finish()
+
+
+@bad("index", "damaged", "the body is one zero byte longer than its vectors")
+def body_with_spare_bytes(d):
+    d.encode().body += b"\0"
+    return d.finish()
+
+
+@bad("index", "damaged", "the last of the zeros after the body is 1")
+def index_padding_not_zero(d):
+    d.index = writer.encode_index(d.encode().body)[:-1] + b"\x01"
+    return d.finish()
+
+
+@bad("index", "damaged", "4096 zeros more than are needed after the body")
+def index_page_too_many(d):
+    d.index = writer.encode_index(d.encode().body) + bytes(4096)
+    return d.finish()
+
+
+@bad("index", "too_large", "a count of values of 2^64 - 1", also_allowed=["damaged"])
+def value_count_hostile(d):
+    d.encode()
+    at = 8 + len(writer.encode_scope(*d.scopes[0]))
+    d.body = d.body[:at] + b"\xff" * 8 + d.body[at + 8:]
+    return d.finish()
+
+
+@bad("index", "damaged", "a scope that no value uses")
+def scope_unused(d):
+    d.seal().scopes.append((0, b"default", b"web2"))
+    return d.finish()
+
+
+@bad("index", "damaged", "two scopes, the later one first")
+def scopes_out_of_order(d):
+    d.secrets.append(d.secret("TOKEN", workspace="api"))
+    d.seal().scopes.reverse()
+    for entry, position in zip(d.entries, (0, 1)):
+        entry[0] = position
+    return d.finish()
+
+
+@bad("index", "damaged", "a tenant's scope that names a workspace")
+def scope_tenant_with_workspace(d):
+    d.seal().scopes = [(1, b"default", b"web")]
+    return d.finish()
+
+
+@bad("index", "damaged", "a workspace id that starts with a dot")
+def workspace_id_with_dot(d):
+    d.seal().scopes = [(0, b"default", b".web")]
+    return d.finish()
+
+
+@bad("index", "damaged", "a value in scope 1, where there is one scope only")
+def value_scope_past_end(d):
+    d.secrets.append(d.secret("ZERO"))
+    d.seal().entries[1][0] = 1
+    return d.finish()
+
+
+def two_secrets(d):
+    d.secrets = [d.secret("A"), d.secret("B")]
+    return d.seal()
+
+
+@bad("index", "damaged", "two names, the later one first")
+def index_values_out_of_order(d):
+    d.secrets = [d.secret("B"), d.secret("A")]
+    return d.finish()
+
+
+@bad("index", "damaged", "one version of one name twice, with two ids")
+def index_duplicate_value(d):
+    two_secrets(d).entries[1][1] = b"A"
+    return d.finish()
+
+
+@bad("index", "damaged", "versions 1 and 2 of one name, the older one first")
+def versions_ascending(d):
+    d.secrets = [d.secret("TOKEN", 1), d.secret("TOKEN", 2)]
+    return d.finish()
+
+
+@bad("index", "damaged", "version 0 of a secret")
+def secret_version_zero(d):
+    d.secrets = [d.secret("TOKEN", 0)]
+    return d.finish()
+
+
+@bad("index", "too_large", "twelve versions of one secret", also_allowed=["damaged"])
+def twelve_versions(d):
+    d.secrets = [d.secret("TOKEN", version) for version in range(12, 0, -1)]
+    return d.finish()
+
+
+def name_vector(function_name, name, about, refused="damaged", **more):
+    def make(d):
+        d.seal().entries[0][1] = name
+        return d.finish()
+    make.__name__ = function_name
+    bad("index", refused, about, **more)(make)
+
+
+name_vector("name_with_equals", b"A=B", "a name with `=`")
+name_vector("name_invalid_utf8", b"A\xed\xa0\x80", "a name with a surrogate, which is no UTF-8")
+name_vector("name_257_bytes", b"A" * 257, "a name of 257 bytes", "too_large", also_allowed=["damaged"])
+name_vector("name_with_zero_width", "A\u2060B".encode(), "a name with U+2060")
+name_vector("name_with_space_at_end", "A\u3000".encode(), "a name that ends with U+3000")
+
+
+@bad("index", "damaged", "a binding to a directory that is not absolute")
+def binding_relative(d):
+    d.bindings = [(b"default", b"web", b"srv")]
+    return d.finish()
+
+
+@bad("index", "damaged", "one binding twice")
+def binding_duplicate(d):
+    d.bindings = [(b"default", b"web", b"/srv")] * 2
+    return d.finish()
+
+
+@bad("index", "damaged", "a sealed length of 80: a value without plaintext")
+def sealed_length_80(d):
+    d.seal(plaintexts=[b""])
+    return d.finish()
+
+
+@bad("index", "truncated", "cut off in the values")
+def truncated_in_values(d):
+    return two_secrets(d).finish()[:-1]
+
+
+@bad("index", "damaged", "one byte after the last value")
+def byte_appended(d):
+    return d.finish() + b"\0"
+
+
+@bad("index", "damaged", "a whole vault after a whole vault")
+def two_vaults_glued(d):
+    d.secrets = []
+    return d.finish() * 2
+
+
+# --- refused by a value ---------------------------------------------------------------------------------------
+
+@bad("value", "damaged", "a value that was sealed again under its value id; the index has the hash of the first",
+     value=0)
+def value_sealed_again(d):
+    secret = d.seal().secrets[0]
+    d.sealed = [writer.seal_value(d.head, ROOT_KEY, secret.value_id, writer.encode_value(secret.value),
+                                  d.fixed("second salt", 32))]
+    return d.finish()
+
+
+@bad("value", "damaged", "another commitment of a value, with the right ciphertext and tag; the index has its hash",
+     value=0)
+def value_with_wrong_commitment(d):
+    [sealed] = d.seal().sealed
+    d.sealed = [sealed[:63] + bytes([sealed[63] ^ 1]) + sealed[64:]]
+    d.entries[0][6] = sha256(d.sealed[0])
+    return d.finish()
+
+
+@bad("value", "damaged", "two values were exchanged in the file, and their hashes in the index", value=0)
+def values_exchanged_with_hashes(d):
+    two_secrets(d).sealed.reverse()
+    d.entries[0][6], d.entries[1][6] = d.entries[1][6], d.entries[0][6]
+    return d.finish()
+
+
+@bad("value", "damaged", "a value that was sealed in another vault, under the same root key and value id", value=0)
+def value_of_other_vault(d):
+    secret = d.secrets[0]
+    other = writer.seal_value(Head(d.fixed("other vault id", 16)), ROOT_KEY, secret.value_id,
+                              writer.encode_value(secret.value), secret.salt)
+    d.seal().sealed = [other]
+    d.entries[0][6] = sha256(other)
+    return d.finish()
+
+
+@bad("value", "damaged", "the last of the zeros after the second value is 1", value=1)
+def value_padding_not_zero(d):
+    plain = writer.encode_value(b"value")
+    two_secrets(d).seal([plain, plain[:-1] + b"\x01"])
+    return d.finish()
+
+
+@bad("value", "damaged", "64 zeros more than are needed after a value", value=0)
+def value_padding_too_long(d):
+    d.seal([writer.encode_value(b"value") + bytes(64)])
+    return d.finish()
+
+
+@bad("value", "damaged", "a value length of 61 in a plaintext of 64 bytes", value=0)
+def value_length_past_end(d):
+    d.seal([struct.pack("<I", 61) + b"v" * 60])
+    return d.finish()
+
+
+# --- writing them ---------------------------------------------------------------------------------------------
+
+def key_source(opening):
+    """The reader's key source of an `open` object."""
+    if "slot_key" in opening:
+        return from_slot_key(bytes.fromhex(opening["slot_key"]))
+    if "key_text" in opening:
+        return from_key_text(opening["key_text"])
+    if "passphrase" in opening:
+        return from_passphrase(opening["passphrase"].encode())
+    if "recovery_code" in opening:
+        return from_recovery_code(opening["recovery_code"])
+    return from_machine(bytes.fromhex(opening["machine"]["seed"]), opening["machine"]["host_name"].encode())
+
+
+def expectation(facts, data):
+    """The `expect` object of a file that opens, as the reader sees it."""
+    vault = Vault(io.BytesIO(data), facts["purpose"])
+    vault.open_index(vault.unlock(key_source(facts["open"]), facts["open"].get("slot")))
+    return vault.describe(with_values=True)
+
+
+def json_file(about, facts, data):
+    if "refused" not in facts:
+        facts = {**facts, "expect": expectation(facts, data)}
+    return (json.dumps({"about": about, **facts}, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def make_all():
+    """All files, by name: {name: bytes}."""
+    files = {}
+    for name, about, facts, make in VECTORS:
+        draft = Draft(name)
+        if facts.get("stage") == "header":
+            draft.secrets = []  # nobody gets as far as the values, so the file need not have any
+        data = make(draft)
+        files[name + ".vault"] = data
+        files[name + ".json"] = json_file(about, facts, data)
+    golden = (FOLDER / "golden_v1.vault").read_bytes()
+    facts = {"open": BY_SLOT_KEY, "purpose": "secrets"}
+    files["golden_v1.json"] = json_file("the file of §9.3 of the format's document", facts, golden)
+    return files
+
+
+def main():
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    for name, data in make_all().items():
+        (folder / name).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
