@@ -1,0 +1,341 @@
+"""Tests of the reader and writer: the vectors of FORMAT.md §9, the vector files, and files that were tampered with.
+
+    python3 -m unittest discover -s tests/reader
+"""
+
+import io
+import json
+import re
+import struct
+import tracemalloc
+import unittest
+from pathlib import Path
+
+import keyward_keys as keys
+import keyward_reader as reader
+import keyward_writer as writer
+import make_vectors
+
+ROOT = Path(__file__).resolve().parents[2]
+VECTORS = ROOT / "vault-core" / "tests" / "vectors"
+GOLDEN = (VECTORS / "golden_v1.vault").read_bytes()
+
+
+def document_vectors():
+    """§9 of the document: for each heading (`9.1`, …) the list of (field, bytes)."""
+    document = (ROOT / "vault-core" / "FORMAT.md").read_text(encoding="utf-8")
+    chapter = document[document.index("## §9 "):]
+    sections = {}
+    for number, body in re.findall(r"^### §(9\.\d+) .*?^```text\n(.*?)^```", chapter, re.M | re.S):
+        sections[number] = [(field.strip(), bytes.fromhex(value.strip()))
+                            for field, value in (line.split(":") for line in body.splitlines())]
+    return sections
+
+
+def messages(fields):
+    """The sealed messages among the fields of a section: each begins with its label."""
+    found = []
+    for field, value in fields:
+        if field == "label":
+            found.append({})
+        if found and field in ("label", "context", "salt", "okm", "plaintext", "sealed"):
+            found[-1][field] = value
+    return found
+
+
+def open_bytes(data, source, purpose="secrets", position=None):
+    """Opens everything of a file; returns the vault and its values."""
+    vault = reader.Vault(io.BytesIO(data), purpose)
+    vault.open_index(vault.unlock(source, position))
+    return vault, [vault.read_value(number) for number in range(len(vault.values))]
+
+
+class Document(unittest.TestCase):
+    """§9, from the text of the document itself."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.sections = document_vectors()
+        cls.file = dict(cls.sections["9.3"])
+
+    def check_message(self, key, message):
+        okm = keys.message_key(key, message["label"], message["context"], message["salt"])
+        self.assertEqual(okm, message["okm"])
+        sealed = writer.seal(key, message["label"], message["context"], message["plaintext"], message["salt"])
+        self.assertEqual(sealed, message["sealed"])
+        self.assertEqual(keys.open_sealed(key, message["label"], message["context"], sealed), message["plaintext"])
+
+    def test_all_sections_are_known(self):
+        self.assertEqual(sorted(self.sections), ["9.1", "9.2", "9.3"])
+
+    def test_seal(self):
+        [message] = messages(self.sections["9.1"])
+        self.check_message(bytes(range(32)), message)
+
+    def test_passphrase(self):
+        fields = dict(self.sections["9.2"])
+        # Here the three costs stand as numbers, most significant digit first; in a file they are little-endian.
+        memory, passes, lanes = struct.unpack(">III", fields["memory_kib passes lanes"])
+        slot_key = keys.passphrase_key(fields["passphrase"], memory, passes, lanes, fields["salt"])
+        self.assertEqual(slot_key, fields["slot_key"])
+
+    def test_messages_of_the_file(self):
+        found = messages(self.sections["9.3"])
+        self.assertEqual([message["label"] for message in found], [b"keyward slot"] + [b"keyward value"] * 3)
+        for message in found:
+            key = "slot_key" if message["label"] == b"keyward slot" else "root_key"
+            self.check_message(self.file[key], message)
+            self.assertIn(message["sealed"], GOLDEN)
+
+    def test_header_and_index(self):
+        header, body = self.file["header"], self.file["index_body"]
+        self.assertTrue(GOLDEN.startswith(header))
+        index = writer.seal(self.file["root_key"], b"keyward index", header, writer.encode_index(body),
+                            self.file["index_salt"])
+        self.assertEqual(index[32:64], self.file["index_commitment"])
+        self.assertEqual(index[-16:], self.file["index_tag"])
+        values = [message["sealed"] for message in messages(self.sections["9.3"])[1:]]
+        self.assertEqual(header + index + b"".join(values), GOLDEN)
+
+    def test_writer_makes_the_file(self):
+        """The whole file again, from what the reader finds in it and the salts of the document."""
+        vault, values = open_bytes(GOLDEN, keys.from_slot_key(self.file["slot_key"]))
+        slot, *sealed = messages(self.sections["9.3"])
+        slots = [writer.Slot(vault.slots[0].kind, self.file["slot_key"], vault.slots[0].slot_id, salt=slot["salt"])]
+        secrets = [writer.Secret(value.scope.tenant, value.scope.workspace, value.name, value.version, value.created,
+                                 content, value.value_id, message["salt"])
+                   for value, content, message in zip(vault.values, values, sealed)]
+        bindings = [(binding.tenant, binding.workspace, binding.directory) for binding in vault.bindings]
+        head = writer.Head(vault.vault_id, vault.epoch, vault.generation)
+        made = writer.compose(self.file["root_key"], slots, secrets[::-1], bindings, head, self.file["index_salt"])
+        self.assertEqual(made, GOLDEN)
+
+
+class VectorFiles(unittest.TestCase):
+    """Every `*.vault` of the folder, as the JSON file beside it says."""
+
+    def check_refused(self, data, facts):
+        def step(stage, action):
+            try:
+                return True, action()
+            except reader.VaultError as error:
+                self.assertEqual(stage, facts["stage"], error)
+                self.assertIn(error.kind, [facts["refused"], *facts.get("also_allowed", [])], error)
+                # The reader's own reading of the text, which is always the first of the allowed ones.
+                self.assertEqual(error.kind, facts["refused"], error)
+                return False, None
+
+        going, vault = step("header", lambda: reader.Vault(io.BytesIO(data), facts["purpose"]))
+        if going:
+            source = make_vectors.key_source(facts["open"])
+            going, root_key = step("slot", lambda: vault.unlock(source, facts["open"].get("slot")))
+        if going:
+            going, _ = step("index", lambda: vault.open_index(root_key))
+        if going:
+            self.assertEqual(facts["stage"], "value")
+            for number in range(len(vault.values)):
+                going, _ = step("value", lambda: vault.read_value(number))
+                if not going:
+                    self.assertEqual(number, facts["value"])
+                    break
+        self.assertFalse(going, "the file was not refused")
+
+    def test_every_file(self):
+        files = sorted(VECTORS.glob("*.vault"))
+        self.assertGreater(len(files), 40)
+        for path in files:
+            with self.subTest(path.stem):
+                facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+                data = path.read_bytes()
+                if "refused" in facts:
+                    self.check_refused(data, facts)
+                else:
+                    vault, _ = open_bytes(data, make_vectors.key_source(facts["open"]), facts["purpose"],
+                                          facts["open"].get("slot"))
+                    self.assertEqual(vault.describe(with_values=True), facts["expect"])
+
+    def test_every_json_has_a_file(self):
+        self.assertEqual({path.stem for path in VECTORS.glob("*.json")},
+                         {path.stem for path in VECTORS.glob("*.vault")})
+
+    def test_files_are_what_the_script_makes(self):
+        made = make_vectors.make_all()
+        for name, data in made.items():
+            self.assertEqual((VECTORS / name).read_bytes(), data, name)
+        self.assertEqual(made, make_vectors.make_all())
+
+    def test_most_are_negative_and_all_are_small(self):
+        refused = [facts for _, _, facts, _ in make_vectors.VECTORS if "refused" in facts]
+        self.assertGreaterEqual(len(refused), 0.8 * len(make_vectors.VECTORS))
+        self.assertLess(sum(len(data) for data in make_vectors.make_all().values()), 400 * 1024)
+
+
+class Tampering(unittest.TestCase):
+    """The golden file, changed without any key: nothing of it opens."""
+    source = keys.from_slot_key(b"\x11" * 32)
+
+    def refused(self, data, *kinds):
+        with self.assertRaises(reader.VaultError) as caught:
+            open_bytes(data, self.source)
+        if kinds:
+            self.assertIn(caught.exception.kind, kinds)
+
+    def test_every_flipped_bit(self):
+        for at in range(len(GOLDEN)):
+            for bit in range(8):
+                changed = bytearray(GOLDEN)
+                changed[at] ^= 1 << bit
+                self.refused(bytes(changed))
+
+    def test_every_truncation(self):
+        for length in range(8):
+            self.refused(GOLDEN[:length], "foreign")
+        for length in range(8, len(GOLDEN)):
+            self.refused(GOLDEN[:length], "truncated")
+
+    def test_appended_bytes(self):
+        for count in (1, 16, 64, 144, 4096):
+            self.refused(GOLDEN + bytes(count), "damaged")
+            self.refused(GOLDEN + GOLDEN[-count:], "damaged")
+
+    def test_removed_and_inserted_bytes(self):
+        for at in range(0, len(GOLDEN), 37):
+            self.refused(GOLDEN[:at] + GOLDEN[at + 1:])
+            self.refused(GOLDEN[:at] + b"\0" + GOLDEN[at:])
+
+    def test_swapped_values(self):
+        start, size = len(GOLDEN) - 3 * 144, 144
+        values = [GOLDEN[start + n * size:start + (n + 1) * size] for n in range(3)]
+        for order in ((0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0), (0, 0, 2)):
+            self.refused(GOLDEN[:start] + b"".join(values[n] for n in order), "damaged")
+
+
+class Hostile(unittest.TestCase):
+    """Contents that only somebody with the key could have made, beyond those of the vector files."""
+
+    def refused(self, make, *kinds):
+        draft = make_vectors.Draft("hostile")
+        data = make(draft)
+        with self.assertRaises(reader.VaultError) as caught:
+            open_bytes(data, keys.from_slot_key(make_vectors.SLOT_KEY))
+        self.assertIn(caught.exception.kind, kinds)
+
+    def test_lengths_in_the_index(self):
+        """Hostile numbers in place of each count and length of the body: refused, and without much memory."""
+        original = make_vectors.Draft("hostile").encode().body
+        # Counts and lengths of the body, found by their place: scopes, tenant, workspace, values, name, bindings.
+        places = [0, 9, 24, 35, 47, len(original) - 8]
+        tracemalloc.start()
+        for at in places:
+            for length in (2 ** 64 - 1, 2 ** 63, 2 ** 40, 2 ** 32, 2 ** 31, 65_536):
+                def make(draft):
+                    draft.encode()
+                    draft.body = original[:at] + struct.pack("<Q", length) + original[at + 8:]
+                    return draft.finish()
+                self.refused(make, "damaged", "too_large")
+        self.assertLess(tracemalloc.get_traced_memory()[1], 2_000_000)
+        tracemalloc.stop()
+
+    def test_sealed_lengths(self):
+        for length, kind in ((0, "damaged"), (79, "damaged"), (80, "damaged"), (143, "damaged"), (145, "damaged"),
+                             (208, "truncated"), (1_048_720, "truncated"), (1_048_784, "too_large"),
+                             (2 ** 32 - 1, "too_large")):
+            def make(draft):
+                draft.seal().entries[0][5] = length
+                return draft.finish()
+            self.refused(make, kind)
+
+    def test_header_numbers(self):
+        for offset, size, numbers in ((16, 4, (0, 95, 255, 257, 4096, 2 ** 32 - 1)),
+                                      (52, 8, (0, 80, 4096, 4175, 4177, 8272, 2 ** 27 + 80, 2 ** 63, 2 ** 64 - 1)),
+                                      (60, 4, (0, 2, 16, 17, 2 ** 32 - 1)),
+                                      (10, 2, (0,)), (12, 1, (0, 3, 255)), (36, 8, (0,)), (44, 8, (0,)),
+                                      (64, 2, (0, 6, 65_535)), (66, 2, (1,))):
+            for number in numbers:
+                self.refused(lambda draft: draft.patched(offset, number.to_bytes(size, "little")),
+                             "damaged", "too_large", "truncated")
+
+    def test_versions_of_suite_and_schema(self):
+        def suite_zero(draft):
+            draft.head.suite = 0
+            return draft.finish()
+
+        def schema_zero(draft):
+            draft.index = writer.encode_index(draft.encode().body, schema=0)
+            return draft.finish()
+        self.refused(suite_zero, "damaged")
+        self.refused(schema_zero, "damaged")
+
+    def test_one_value_id_twice(self):
+        def make(draft):
+            draft.secrets = [draft.secret("A"), draft.secret("B")]
+            draft.secrets[1].value_id = draft.secrets[0].value_id
+            return draft.finish()
+        self.refused(make, "damaged")
+
+    def test_costs(self):
+        for costs in ((65_535, 3, 1), (65_536, 2, 1), (65_536, 0, 1), (65_536, 3, 0)):
+            self.refused(lambda draft: draft.slots.append(draft.costs("second", *costs)) or draft.finish(), "damaged")
+        for costs in ((65_536, 3, 17), (65_536, 65, 1), (1_048_577, 3, 1), (2 ** 32 - 1, 2 ** 32 - 1, 2 ** 32 - 1)):
+            self.refused(lambda draft: draft.slots.append(draft.costs("second", *costs)) or draft.finish(), "too_large")
+
+    def test_names(self):
+        bad = ["", "=", "A=", "\0", "A\n", "A\x7f", "A\x9f", "A\u00adB", "A\u061cB", "\u200b", "A\u202eB", "A\u2066B",
+               "\ufeffA", "A\ufff9", "A\U000e0001B", "A\U000e0fff", " A", "A ", "\u00a0A", "A\u1680", "\u3000"]
+        for name in bad:
+            def make(draft):
+                draft.seal().entries[0][1] = name.encode()
+                return draft.finish()
+            with self.subTest(ascii(name)):
+                self.refused(make, "damaged")
+        good = ["A", "A B", "a.b/c", "\u00e9", "e\u0301", "a\u200ab", "\ufff8", "\ufffc", "\U000e1000", "\U0001f511"]
+        for name in good:
+            with self.subTest(ascii(name)):
+                writer.compose(bytes(32), [writer.Slot(2, bytes(32))], [writer.Secret("t", "w", name, 1, 0, b"")])
+
+    def test_ids(self):
+        for name in (b"", b".a", b"-a", b"_a", b"a b", b"a/b", b"a\n", "\u00e9".encode(), b"\xff"):
+            for scope in ((0, name, b"web"), (0, b"default", name)):
+                def make(draft):
+                    draft.seal().scopes = [scope]
+                    return draft.finish()
+                self.refused(make, "damaged")
+
+    def test_file_above_its_limit(self):
+        class Sparse(io.BytesIO):
+            def seek(self, offset, whence=0):
+                return 268_435_457 if whence == 2 else super().seek(offset)
+        with self.assertRaises(reader.TooLarge):
+            reader.Vault(Sparse(GOLDEN))
+
+
+class KeySources(unittest.TestCase):
+    def test_key_text(self):
+        key = bytes(range(32))
+        text = writer.key_text(key)
+        self.assertEqual(len(text), 5 + 48)
+        self.assertEqual(keys.from_key_text(text)[1](None), key)
+        for at in range(len(text)):
+            for other in "A_b9=\n":
+                if text[at] != other:
+                    with self.assertRaises(keys.BadKeyText):
+                        keys.from_key_text(text[:at] + other + text[at + 1:])
+
+    def test_recovery_code(self):
+        for raw in (bytes(16), b"\xff" * 16, bytes(range(16)), make_vectors.RECOVERY_BYTES):
+            code = writer.recovery_code(raw)
+            self.assertRegex(code, r"\A[0-9A-HJKMNP-TV-Z]{5}(-[0-9A-HJKMNP-TV-Z]{5}){5}\Z")
+            typed = code.lower().replace("-", " ").replace("1", "i").replace("0", "o")
+            self.assertEqual(keys.recovery_bytes(code), raw)
+            self.assertEqual(keys.recovery_bytes(typed), raw)
+            for at in range(len(code)):
+                for other in "7XU":
+                    if code[at] not in ("-", other):
+                        with self.assertRaises(keys.BadKeyText):
+                            keys.recovery_bytes(code[:at] + other + code[at + 1:])
+            with self.assertRaises(keys.BadKeyText):
+                keys.recovery_bytes(code[:-1])
+
+
+if __name__ == "__main__":
+    unittest.main()
