@@ -1,7 +1,7 @@
 """A reader of keyward vault files, written from vault-core/FORMAT.md (the § numbers below are its chapters).
 
-It is slow and simple: a second opinion about the format, not a product. The steps of reading are separate calls, so that a
-caller sees at which stage a file is refused:
+It is slow and simple: a second opinion about the format, not a product. The steps of reading are separate calls, so
+that a caller sees at which stage a file is refused:
 
     vault = Vault(open(path, "rb"), purpose="secrets")        # header
     root_key = vault.unlock(from_key_text("kwk1_..."))        # slot

@@ -1,8 +1,8 @@
 """A writer of keyward vault files, written from vault-core/FORMAT.md (the § numbers below are its chapters).
 
-`compose` makes a whole file from a root key, slots, secrets and bindings. Every salt and id may be given, so that a file can
-be made again byte for byte; what is not given is random. The functions below it encode one part each and check nothing: the
-test vectors are made of them, and most of those are wrong on purpose.
+`compose` makes a whole file from a root key, slots, secrets and bindings. Every salt and id may be given, so that a
+file can be made again byte for byte; what is not given is random. The other functions encode one part each and check
+nothing: the test vectors are made of them, and most of those are wrong on purpose.
 """
 
 import base64
@@ -164,7 +164,8 @@ def compose(root_key, slots, secrets, bindings=(), head=None, index_salt=None):
     encoded_bindings = [encode_binding(tenant.encode(), workspace.encode(), directory)
                         for tenant, workspace, directory in
                         sorted(bindings, key=lambda b: (b[0].encode(), b[1].encode(), b[2]))]
-    index = encode_index(vector([encode_scope(*scope) for scope in scopes]) + vector(entries) + vector(encoded_bindings))
+    index = encode_index(vector([encode_scope(*scope) for scope in scopes]) + vector(entries)
+                         + vector(encoded_bindings))
     header = encode_header(head, [encode_slot(head, slot, root_key) for slot in slots], len(index) + 80)
     made = join(root_key, header + sha256(header), index, index_salt or os.urandom(32), sealed_values)
 
