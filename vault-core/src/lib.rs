@@ -7,6 +7,7 @@
 //! Modules stand in order of dependence: each uses only those above it.
 
 pub mod harden;
+
 pub mod secret;
 
 pub mod name;
@@ -16,9 +17,15 @@ pub mod crypto;
 pub mod format;
 
 pub mod slot;
+
 pub mod source;
+
 pub mod store;
+
+pub mod vault;
+
 pub mod input;
+
 pub mod provider;
 
 pub mod dotenv;

@@ -6,6 +6,7 @@ pub mod key_text;
 pub mod keyring;
 pub mod machine;
 pub mod recovery;
+pub mod supply;
 
 use std::path::Path;
 

@@ -103,6 +103,10 @@ pub enum KdfError {
 /// # Errors
 ///
 /// [`KdfError::NotEnoughMemory`] when the system refuses the memory.
+///
+/// # Panics
+///
+/// Never: the bounds of [`KdfParams`] are inside those of Argon2.
 pub fn derive_kek(
     passphrase: &SecretBytes,
     salt: &[u8; SALT_LEN],

@@ -111,6 +111,17 @@ pub struct ValueRecord<'a> {
 }
 
 impl ValueRecord<'_> {
+    /// Makes the record of a value that is about to be sealed.
+    pub(crate) fn unsealed(
+        scope: u32,
+        name: &SecretName,
+        version: u32,
+        created: u64,
+    ) -> ValueRecord<'static> {
+        let (id, name) = (ValueId::new([0; 16]), name.as_str().to_owned().into());
+        ValueRecord { scope, name, version, created, id, sealed_len: 0, sha256: [0; 32] }
+    }
+
     /// The order of values: scope, name bytewise, newest version first.
     #[must_use]
     pub fn order(&self, other: &ValueRecord<'_>) -> Ordering {
@@ -347,6 +358,8 @@ fn read_hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::
 
 /// Paths as byte strings: `u64` length, then the bytes.
 mod path_bytes {
+    #![allow(clippy::ptr_arg, reason = "serde hands over the field's own type")]
+
     use std::borrow::Cow;
 
     use serde::{Deserialize, Deserializer, Serializer};

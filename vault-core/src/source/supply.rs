@@ -1,0 +1,137 @@
+//! Each source as a [`KeySource`]: what `LockedVault::unlock` asks. A program that embeds the library
+//! puts them in its own order.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::env::{EnvFound, EnvOrigin, EnvSecret};
+use super::keyring;
+use super::machine::{self, Hostname};
+use crate::crypto::kdf::derive_kek;
+use crate::secret::{SecretBytes, SlotKey};
+use crate::slot::{KeySource, SlotId, SlotKind, SlotRecord, SourceError, VaultId};
+
+/// The OS keyring.
+#[derive(Debug)]
+pub struct KeyringSupply {
+    deadline: Duration,
+}
+
+impl KeyringSupply {
+    /// Asks the keyring for at most `deadline` a slot.
+    #[must_use]
+    pub const fn new(deadline: Duration) -> Self {
+        Self { deadline }
+    }
+}
+
+impl KeySource for KeyringSupply {
+    fn label(&self) -> &str {
+        "keyring"
+    }
+
+    fn serves(&self, kind: &SlotKind) -> bool {
+        matches!(kind, SlotKind::Keyring)
+    }
+
+    fn slot_key(&mut self, vault_id: VaultId, slot: &SlotRecord) -> Result<SlotKey, SourceError> {
+        keyring::read(vault_id, slot.id, self.deadline).map_err(|error| SourceError::new(&error))
+    }
+}
+
+/// One key or passphrase that the environment handed over.
+#[derive(Debug)]
+pub struct EnvSupply(EnvFound);
+
+impl EnvSupply {
+    /// Takes over what was found.
+    #[must_use]
+    pub const fn new(found: EnvFound) -> Self {
+        Self(found)
+    }
+
+    /// Tells whether it is a passphrase rather than a key.
+    #[must_use]
+    pub fn is_passphrase(&self) -> bool {
+        self.0.origin == EnvOrigin::Passphrase
+    }
+
+    /// Returns why the setting has no usable key, if it has none.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        self.0.outcome.as_ref().err().map(ToString::to_string)
+    }
+
+    /// Returns the passphrase, if it is one.
+    #[must_use]
+    pub const fn passphrase(&self) -> Option<&SecretBytes> {
+        match &self.0.outcome {
+            Ok(EnvSecret::Passphrase(passphrase)) => Some(passphrase),
+            _ => None,
+        }
+    }
+}
+
+impl KeySource for EnvSupply {
+    fn label(&self) -> &str {
+        self.0.origin.name()
+    }
+
+    fn serves(&self, kind: &SlotKind) -> bool {
+        match kind {
+            SlotKind::Env => !self.is_passphrase(),
+            SlotKind::Passphrase { .. } => self.is_passphrase(),
+            _ => false,
+        }
+    }
+
+    fn slot_key(&mut self, _vault_id: VaultId, slot: &SlotRecord) -> Result<SlotKey, SourceError> {
+        match (self.0.outcome.as_ref().map_err(SourceError::new)?, &slot.kind) {
+            (EnvSecret::Passphrase(passphrase), SlotKind::Passphrase { params, salt }) => {
+                derive_kek(passphrase, salt, *params).map_err(|error| SourceError::new(&error))
+            }
+            (EnvSecret::Key(key), SlotKind::Env) => Ok(SlotKey::new(Zeroizing::new(*key.expose_secret()))),
+            _ => Err(SourceError::new("the setting is for another kind of slot")),
+        }
+    }
+}
+
+/// The seed files of this machine.
+#[derive(Debug)]
+pub struct MachineSupply {
+    directory: PathBuf,
+    loaded: Option<(SlotId, Hostname)>,
+}
+
+impl MachineSupply {
+    /// Looks for seeds in `directory`.
+    #[must_use]
+    pub const fn new(directory: PathBuf) -> Self {
+        Self { directory, loaded: None }
+    }
+
+    /// Returns the host name that the seed of this slot was made for, if it was the last one loaded.
+    #[must_use]
+    pub fn recorded_hostname(&self, slot: SlotId) -> Option<&Hostname> {
+        self.loaded.as_ref().filter(|(loaded, _)| *loaded == slot).map(|(_, hostname)| hostname)
+    }
+}
+
+impl KeySource for MachineSupply {
+    fn label(&self) -> &str {
+        "machine"
+    }
+
+    fn serves(&self, kind: &SlotKind) -> bool {
+        matches!(kind, SlotKind::Machine)
+    }
+
+    fn slot_key(&mut self, vault_id: VaultId, slot: &SlotRecord) -> Result<SlotKey, SourceError> {
+        let seeded =
+            machine::load(&self.directory, vault_id, slot.id).map_err(|error| SourceError::new(&error))?;
+        self.loaded = Some((slot.id, seeded.hostname));
+        Ok(seeded.key)
+    }
+}

@@ -1,0 +1,237 @@
+//! The vault: [`LockedVault`] has a header and no key; [`UnlockedVault`] reads the index and single
+//! values; [`draft`] changes a copy of the index; [`commit`] writes it. No file names, no prompts.
+
+pub mod commit;
+pub mod draft;
+pub mod restore;
+pub mod unlock;
+
+use std::ops::Range;
+
+use zeroize::Zeroizing;
+
+use crate::crypto::generate;
+use crate::crypto::seal::{PREFIX_LEN, TAG_LEN};
+use crate::format::index::{Index, encode_index, open_index};
+use crate::format::values::{hash_sealed, open_value};
+use crate::format::{FormatError, Header, Purpose, Snapshot, VaultId};
+use crate::secret::{RootKey, SecretBytes};
+use crate::slot::{Binding, SlotId, SlotRecord};
+
+/// The most bytes of stored values that one read brings into memory.
+const READ_AT_ONCE: u64 = 1 << 20;
+
+/// A vault whose header is read and checked, but whose key nobody has given. It has nothing to get.
+#[derive(Debug)]
+pub struct LockedVault {
+    snapshot: Box<dyn Snapshot>,
+    header: Header,
+    header_bytes: Vec<u8>,
+}
+
+impl LockedVault {
+    /// Reads the header of a snapshot.
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError`] when the bytes are no such file.
+    pub fn open(snapshot: Box<dyn Snapshot>, purpose: Purpose) -> Result<Self, FormatError> {
+        let (header, header_bytes) = Header::read(&*snapshot, purpose)?;
+        Ok(Self { snapshot, header, header_bytes })
+    }
+
+    /// Returns the header.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Returns what slots of this vault are bound to.
+    const fn binding(&self) -> Binding {
+        let Header { purpose, vault_id, epoch, .. } = self.header;
+        Binding { purpose, vault_id, epoch }
+    }
+
+    /// Opens the index with the vault's root key.
+    fn open_with(self, root: RootKey, opened_by: Option<SlotId>) -> Result<UnlockedVault, FormatError> {
+        let len =
+            usize::try_from(self.header.sealed_index_len).map_err(|_| FormatError::TooLarge("the index"))?;
+        let mut message = Zeroizing::new(vec![0; len]);
+        self.snapshot.read_at(self.header_bytes.len() as u64, &mut message)?;
+        if open_index(&root, &self.header_bytes, &mut message).is_none() {
+            return Err(FormatError::Damaged("the index does not open with the vault's own key"));
+        }
+        Ok(UnlockedVault { locked: self, root, message, opened_by })
+    }
+}
+
+/// A vault whose index is open. Values stay sealed until they are asked for.
+#[derive(Debug)]
+pub struct UnlockedVault {
+    locked: LockedVault,
+    root: RootKey,
+    /// The opened index with the room of prefix and tag around its plaintext.
+    message: Zeroizing<Vec<u8>>,
+    opened_by: Option<SlotId>,
+}
+
+impl UnlockedVault {
+    /// Makes a new, empty vault with a random root key, which exists in memory only.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: an empty index is below every limit.
+    pub fn create(purpose: Purpose) -> Result<Self, FormatError> {
+        let mut message = encode_index(&Index::default())?;
+        message.extend_from_slice(&[0; TAG_LEN]);
+        let header = Header {
+            purpose,
+            vault_id: VaultId::generate(),
+            epoch: 1,
+            generation: 0,
+            sealed_index_len: 0,
+            slots: Vec::new(),
+        };
+        let locked = LockedVault { snapshot: Box::new(Vec::new()), header, header_bytes: Vec::new() };
+        let root = RootKey::new(Zeroizing::new(generate()));
+        Ok(Self { locked, root, message: Zeroizing::new(message), opened_by: None })
+    }
+
+    /// Returns the header.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.locked.header
+    }
+
+    /// Returns the slot that opened the vault; `None` for one that was just created.
+    #[must_use]
+    pub fn opened_by(&self) -> Option<&SlotRecord> {
+        self.header().slots.iter().find(|slot| Some(slot.id) == self.opened_by)
+    }
+
+    /// Returns what slots of this vault are bound to.
+    #[must_use]
+    pub const fn binding(&self) -> Binding {
+        self.locked.binding()
+    }
+
+    /// Decodes and checks the index, and that the file is exactly as long as the index says.
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError`] when index or length are not as they were written.
+    pub fn index(&self) -> Result<Index<'_>, FormatError> {
+        let index = Index::decode(&self.message[PREFIX_LEN..self.message.len() - TAG_LEN])?;
+        let values: u64 = index.values.iter().map(|value| u64::from(value.sealed_len)).sum();
+        let expected = self.values_start() + values;
+        let found = self.locked.snapshot.len();
+        match found {
+            _ if found < expected => Err(FormatError::Truncated { expected, found }),
+            _ if found > expected => Err(FormatError::Damaged("bytes follow the end of the vault")),
+            _ => Ok(index),
+        }
+    }
+
+    /// Opens the values at `positions` of the index, which stand in ascending order, and no others.
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError::Value`] names the first value that is not as it was written.
+    pub fn values(&self, index: &Index<'_>, positions: &[usize]) -> Result<Vec<SecretBytes>, FormatError> {
+        let mut opened = Vec::with_capacity(positions.len());
+        let mut cursor = (0, self.values_start());
+        let mut rest = positions;
+        while let Some(&first) = rest.first() {
+            let start = advance(index, &mut cursor, first);
+            let run = run_length(index, rest);
+            opened.extend(self.open_run(index, first..first + run, start)?);
+            rest = &rest[run..];
+        }
+        Ok(opened)
+    }
+
+    /// Opens one value.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::values`].
+    pub fn value(&self, index: &Index<'_>, position: usize) -> Result<SecretBytes, FormatError> {
+        let mut values = self.values(index, &[position])?;
+        values.pop().ok_or(FormatError::Damaged("the index has no such value"))
+    }
+
+    /// Checks every value of the file and returns the positions of those that are damaged.
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError::Read`] when the file can't be read at all.
+    pub fn verify(&self, index: &Index<'_>) -> Result<Vec<usize>, FormatError> {
+        let mut damaged = Vec::new();
+        let mut start = self.values_start();
+        for (position, record) in index.values.iter().enumerate() {
+            match self.open_run(index, position..position + 1, start) {
+                Ok(_) => {}
+                Err(FormatError::Value { .. }) => damaged.push(position),
+                Err(error) => return Err(error),
+            }
+            start += u64::from(record.sealed_len);
+        }
+        Ok(damaged)
+    }
+
+    /// Reads neighbouring values at once, checks each against its hash and opens it.
+    fn open_run(
+        &self,
+        index: &Index<'_>,
+        run: Range<usize>,
+        start: u64,
+    ) -> Result<Vec<SecretBytes>, FormatError> {
+        let records = &index.values[run];
+        let len: usize = records.iter().map(|record| record.sealed_len as usize).sum();
+        let mut bytes = Zeroizing::new(vec![0; len]);
+        self.locked.snapshot.read_at(start, &mut bytes)?;
+        let mut rest = bytes.as_mut_slice();
+        let mut opened = Vec::with_capacity(records.len());
+        for record in records {
+            let (message, after) = rest.split_at_mut(record.sealed_len as usize);
+            rest = after;
+            let intact = hash_sealed(message) == record.sha256;
+            let value =
+                intact.then(|| open_value(&self.root, self.header().vault_id, record.id, message)).flatten();
+            opened.push(value.ok_or_else(|| FormatError::Value {
+                name: record.name.to_string(),
+                version: record.version,
+            })?);
+        }
+        Ok(opened)
+    }
+
+    const fn values_start(&self) -> u64 {
+        self.locked.header_bytes.len() as u64 + self.locked.header.sealed_index_len
+    }
+}
+
+/// Moves the cursor (position, offset) forward to `position` and returns the offset there.
+fn advance(index: &Index<'_>, cursor: &mut (usize, u64), position: usize) -> u64 {
+    let between = &index.values[cursor.0..position];
+    let offset = cursor.1 + between.iter().map(|value| u64::from(value.sealed_len)).sum::<u64>();
+    *cursor = (position, offset);
+    offset
+}
+
+/// How many of the first `positions` are neighbours that one read may bring in.
+fn run_length(index: &Index<'_>, positions: &[usize]) -> usize {
+    let mut bytes = 0;
+    let first = positions[0];
+    positions
+        .iter()
+        .enumerate()
+        .take_while(|&(nth, &position)| {
+            bytes += u64::from(index.values[position].sealed_len);
+            position == first + nth && (nth == 0 || bytes <= READ_AT_ONCE)
+        })
+        .count()
+}
+
+#[cfg(test)]
+mod vectors;

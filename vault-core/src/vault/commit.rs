@@ -1,0 +1,185 @@
+//! Writing: a draft becomes the bytes of the next generation, and the store puts them in the place of
+//! exactly the state that the draft was made from.
+
+use crate::crypto::seal::{OVERHEAD, PREFIX_LEN};
+use crate::format::index::{encode_index, open_index, seal_index};
+use crate::format::values::hash_sealed;
+use crate::format::{FormatError, Header, MAX_FILE, Snapshot, revision};
+use crate::store::{Expected, Previous, StoreError, VaultStore};
+use crate::vault::draft::{ChangeError, Draft, Message};
+use crate::vault::{LockedVault, UnlockedVault};
+
+/// Why nothing was written, or not surely.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// The change itself is refused.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    /// What is there can't be read, or a limit is reached.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// Another process replaced the root key since this one unlocked the vault.
+    #[error("the vault was rekeyed by another process meanwhile")]
+    Rekeyed,
+    /// The store refused or failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a commit gives back: what the change returned, and the header that was written.
+#[derive(Debug)]
+pub struct Committed<T> {
+    /// What the change returned.
+    pub outcome: T,
+    /// The header of the new file.
+    pub header: Header,
+}
+
+/// Applies a change to the newest state of a vault and writes it, or writes nothing.
+///
+/// The store's turn to write is held meanwhile: `change` must not prompt, derive keys from passphrases
+/// or ask a keyring.
+///
+/// # Errors
+///
+/// [`CommitError`]. For a vault that was just created, [`StoreError::Conflict`] means that another
+/// process was first.
+pub fn commit<T>(
+    store: &dyn VaultStore,
+    vault: UnlockedVault,
+    previous: Previous,
+    change: impl FnOnce(&mut Draft<'_>) -> Result<T, ChangeError>,
+) -> Result<Committed<T>, CommitError> {
+    let turn = store.begin_write()?;
+    let (vault, expected) = vault.refresh(store, turn.open()?)?;
+    let mut draft = Draft::new(&vault, vault.index()?);
+    let outcome = change(&mut draft)?;
+    let (header, bytes) = compose(&draft)?;
+    turn.replace(&expected, &bytes, previous)?;
+    Ok(Committed { outcome, header })
+}
+
+impl UnlockedVault {
+    /// Brings the vault up to the snapshot that is current now that the turn to write is held.
+    fn refresh(
+        self,
+        store: &dyn VaultStore,
+        current: Option<Box<dyn Snapshot>>,
+    ) -> Result<(Self, Expected), CommitError> {
+        let is_new = self.header().generation == 0;
+        let Some(snapshot) = current else {
+            return if is_new { Ok((self, Expected::Absent)) } else { Err(conflict(store)) };
+        };
+        if is_new {
+            return Err(conflict(store));
+        }
+        let known = revision(&*self.locked.snapshot);
+        let found =
+            revision(&*snapshot).ok_or(FormatError::Damaged("the header changed while it was read"))?;
+        if known.as_ref() == Some(&found) {
+            return Ok((self, Expected::Revision(found)));
+        }
+        Ok((self.reopen(snapshot)?, Expected::Revision(found)))
+    }
+
+    /// Opens a newer generation with the root key at hand.
+    fn reopen(self, snapshot: Box<dyn Snapshot>) -> Result<Self, CommitError> {
+        let locked = LockedVault::open(snapshot, self.header().purpose)?;
+        let (before, now) = (self.header(), locked.header());
+        if before.vault_id != now.vault_id || before.epoch != now.epoch {
+            return Err(CommitError::Rekeyed);
+        }
+        Ok(locked.open_with(self.root, self.opened_by)?)
+    }
+}
+
+fn conflict(store: &dyn VaultStore) -> CommitError {
+    StoreError::Conflict { vault: store.location().to_path_buf() }.into()
+}
+
+/// Encodes the next generation: header, sealed index, values.
+pub(super) fn compose(draft: &Draft<'_>) -> Result<(Header, Vec<u8>), FormatError> {
+    let mut index = encode_index(&draft.index)?;
+    let header = next_header(draft, (index.len() - PREFIX_LEN + OVERHEAD) as u64)?;
+    let header_bytes = header.encode();
+    seal_index(draft.root(), &header_bytes, &mut index);
+    let values: u64 = draft.index.values.iter().map(|value| u64::from(value.sealed_len)).sum();
+    let total = (header_bytes.len() + index.len()) as u64 + values;
+    let capacity = usize::try_from(total).ok().filter(|_| total <= MAX_FILE);
+    let mut bytes = Vec::with_capacity(capacity.ok_or(FormatError::TooLarge("the size of the file"))?);
+    bytes.extend_from_slice(&header_bytes);
+    bytes.extend_from_slice(&index);
+    append_values(draft, &mut bytes)?;
+    if open_index(draft.root(), &header_bytes, &mut index).is_none() {
+        return Err(FormatError::Damaged("the new index does not open again; nothing was written"));
+    }
+    Ok((header, bytes))
+}
+
+fn next_header(draft: &Draft<'_>, sealed_index_len: u64) -> Result<Header, FormatError> {
+    let before = draft.vault.header();
+    let generation = before
+        .generation
+        .max(draft.newest_generation)
+        .checked_add(1)
+        .ok_or(FormatError::TooLarge("the generation"))?;
+    let epoch = draft.binding().epoch;
+    let slots = draft.slots.clone();
+    Ok(Header {
+        purpose: before.purpose,
+        vault_id: before.vault_id,
+        epoch,
+        generation,
+        sealed_index_len,
+        slots,
+    })
+}
+
+/// Appends every sealed value in index order. Stored ones are copied in runs, and the very bytes that
+/// were copied are checked against the index.
+fn append_values(draft: &Draft<'_>, bytes: &mut Vec<u8>) -> Result<(), FormatError> {
+    let mut position = 0;
+    while position < draft.messages.len() {
+        match &draft.messages[position] {
+            Message::Fresh(message) => {
+                bytes.extend_from_slice(message);
+                position += 1;
+            }
+            Message::Stored(offset) => position = copy_run(draft, position, *offset, bytes)?,
+        }
+    }
+    Ok(())
+}
+
+/// Copies the stored values from `first` on that stand side by side, and returns the position after.
+fn copy_run(draft: &Draft<'_>, first: usize, start: u64, bytes: &mut Vec<u8>) -> Result<usize, FormatError> {
+    let mut end = start;
+    let mut after = first;
+    while let Some(Message::Stored(offset)) =
+        draft.messages.get(after).filter(|_| end - start < super::READ_AT_ONCE)
+    {
+        if *offset != end {
+            break;
+        }
+        end += u64::from(draft.index.values[after].sealed_len);
+        after += 1;
+    }
+    let from = bytes.len();
+    let len = usize::try_from(end - start).map_err(|_| FormatError::TooLarge("the size of the file"))?;
+    bytes.resize(from + len, 0);
+    draft.vault.locked.snapshot.read_at(start, &mut bytes[from..])?;
+    check_run(draft, first..after, &bytes[from..])?;
+    Ok(after)
+}
+
+fn check_run(draft: &Draft<'_>, run: std::ops::Range<usize>, mut copied: &[u8]) -> Result<(), FormatError> {
+    for record in &draft.index.values[run] {
+        let (message, rest) = copied.split_at(record.sealed_len as usize);
+        if hash_sealed(message) != record.sha256 {
+            return Err(FormatError::Value { name: record.name.to_string(), version: record.version });
+        }
+        copied = rest;
+    }
+    Ok(())
+}

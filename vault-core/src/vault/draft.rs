@@ -1,0 +1,344 @@
+//! A changed copy of a vault's index, before it is written. Every change of secrets, slots and
+//! workspace bindings is made here, under the writer's turn, on the newest state.
+
+use std::ops::Range;
+
+use zeroize::Zeroizing;
+
+use crate::crypto::generate;
+use crate::format::header::check_slots;
+use crate::format::index::{BindingRecord, Index, ScopeRecord, ValueRecord};
+use crate::format::values::{hash_sealed, seal_value};
+use crate::format::{FormatError, Header, MAX_EARLIER_VERSIONS, MAX_SLOTS, MAX_VALUE, MAX_VALUES, ValueId};
+use crate::name::{Scope, SecretName, TenantId, WorkspaceId};
+use crate::secret::{RootKey, SecretBytes, SlotKey};
+use crate::slot::{Binding, SlotId, SlotKind, SlotRecord, wrap};
+use crate::vault::UnlockedVault;
+
+/// Why a change is refused. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChangeError {
+    /// What is there can't be read.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// The only slot that is left.
+    #[error("the last key slot can't be removed: nothing would open the vault")]
+    LastSlot,
+    /// No such secret in that scope.
+    #[error("no secret {name} in {scope}")]
+    NoSecret {
+        /// The name asked for.
+        name: SecretName,
+        /// Where.
+        scope: Scope,
+    },
+    /// No such slot.
+    #[error("no key slot {0}")]
+    NoSlot(SlotId),
+    /// The secret has no such version.
+    #[error("{name} in {scope} has no version {version}")]
+    NoVersion {
+        /// The name of the secret.
+        name: SecretName,
+        /// Where.
+        scope: Scope,
+        /// The version asked for.
+        version: u32,
+    },
+    /// The key slots are not those that the change was prepared for.
+    #[error("another process changed the key slots meanwhile")]
+    SlotsChanged,
+    /// A slot more than a file can have.
+    #[error("a vault has at most {MAX_SLOTS} key slots, of which 4 with a passphrase")]
+    TooManySlots,
+    /// A value more than a file can have.
+    #[error("a vault has at most {MAX_VALUES} values")]
+    TooManyValues,
+    /// The value is larger than a vault takes.
+    #[error("the value has {0} bytes; a secret has at most {MAX_VALUE} (1 MiB)")]
+    ValueTooLarge(usize),
+    /// The versions of the secret are used up.
+    #[error("{0} has reached the last version number")]
+    VersionsExhausted(SecretName),
+    /// The workspace belongs to other directories.
+    #[error("workspace {workspace} is not bound to {directory}")]
+    WorkspaceElsewhere {
+        /// The workspace.
+        workspace: WorkspaceId,
+        /// The directory that claims it.
+        directory: String,
+    },
+}
+
+/// What [`Draft::put`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The number of the new version.
+    pub version: u32,
+    /// Earlier versions that were damaged and are given up.
+    pub dropped: Vec<u32>,
+}
+
+/// Where the sealed message of a value is.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// At this offset of the former file, to be copied as it is.
+    Stored(u64),
+    /// Sealed by this change.
+    Fresh(Vec<u8>),
+}
+
+/// A change in the making.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    pub(crate) vault: &'a UnlockedVault,
+    pub(crate) index: Index<'a>,
+    /// One for each value of the index, in the same order.
+    pub(crate) messages: Vec<Message>,
+    pub(crate) slots: Vec<SlotRecord>,
+    /// The newest generation that is known to exist.
+    pub(crate) newest_generation: u64,
+    /// The new root key and epoch, after [`Draft::rekey`].
+    pub(crate) renewed: Option<(RootKey, u64)>,
+}
+
+impl<'a> Draft<'a> {
+    pub(crate) fn new(vault: &'a UnlockedVault, index: Index<'a>) -> Self {
+        let mut offset = vault.values_start();
+        let locate = |value: &ValueRecord<'_>| {
+            let start = offset;
+            offset += u64::from(value.sealed_len);
+            Message::Stored(start)
+        };
+        let messages = index.values.iter().map(locate).collect();
+        let Header { generation, slots, .. } = vault.header();
+        Self { vault, index, messages, slots: slots.clone(), newest_generation: *generation, renewed: None }
+    }
+
+    /// Returns the index as it stands.
+    #[must_use]
+    pub const fn index(&self) -> &Index<'a> {
+        &self.index
+    }
+
+    /// Returns the key slots as they stand.
+    #[must_use]
+    pub fn slots(&self) -> &[SlotRecord] {
+        &self.slots
+    }
+
+    /// Stores a new version of a secret and keeps up to ten earlier ones. Earlier versions that can't
+    /// be read any more are given up and reported: a damaged value must not stand in the way of a good
+    /// one.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError`] when a limit is reached.
+    pub fn put(
+        &mut self,
+        scope: &Scope,
+        name: &SecretName,
+        value: &SecretBytes,
+        now: u64,
+    ) -> Result<Stored, ChangeError> {
+        if value.len() > MAX_VALUE {
+            return Err(ChangeError::ValueTooLarge(value.len()));
+        }
+        let scope = self.enter_scope(scope);
+        let versions = self.index.versions_at(scope, name);
+        let newest = self.index.values.get(versions.start).filter(|_| !versions.is_empty());
+        let version = newest.map_or(Some(1), |newest| newest.version.checked_add(1));
+        let version = version.ok_or_else(|| ChangeError::VersionsExhausted(name.clone()))?;
+        let dropped = self.drop_damaged(versions.clone())?;
+        let kept = self.index.versions_at(scope, name);
+        self.drop_values(kept.end.min(kept.start + MAX_EARLIER_VERSIONS)..kept.end);
+        if self.index.values.len() >= MAX_VALUES {
+            return Err(ChangeError::TooManyValues);
+        }
+        self.insert(kept.start, ValueRecord::unsealed(scope, name, version, now), value);
+        Ok(Stored { version, dropped })
+    }
+
+    /// Removes every version of a secret and returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError::NoSecret`].
+    pub fn remove(&mut self, scope: &Scope, name: &SecretName) -> Result<usize, ChangeError> {
+        let versions = self.index.versions(scope, name);
+        if versions.is_empty() {
+            return Err(ChangeError::NoSecret { name: name.clone(), scope: scope.clone() });
+        }
+        let count = versions.len();
+        self.drop_values(versions);
+        self.leave_unused_scope(scope);
+        Ok(count)
+    }
+
+    /// Makes the value of an earlier version the current one, as a new version.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError::NoSecret`] or [`ChangeError::NoVersion`].
+    pub fn rollback(
+        &mut self,
+        scope: &Scope,
+        name: &SecretName,
+        to: u32,
+        now: u64,
+    ) -> Result<Stored, ChangeError> {
+        let mut versions = self.index.versions(scope, name);
+        if versions.is_empty() {
+            return Err(ChangeError::NoSecret { name: name.clone(), scope: scope.clone() });
+        }
+        let position = versions.find(|&at| self.index.values[at].version == to).ok_or_else(|| {
+            ChangeError::NoVersion { name: name.clone(), scope: scope.clone(), version: to }
+        })?;
+        let value = self.stored_value(position)?;
+        self.put(scope, name, &value, now)
+    }
+
+    /// Lets a directory use a workspace id.
+    pub fn bind(&mut self, tenant: &TenantId, workspace: &WorkspaceId, directory: &[u8]) {
+        let record = BindingRecord {
+            tenant: tenant.to_string().into(),
+            workspace: workspace.to_string().into(),
+            directory: directory.to_vec().into(),
+        };
+        if let Err(position) = self.index.bindings.binary_search(&record) {
+            self.index.bindings.insert(position, record);
+        }
+    }
+
+    /// Adds a key slot for the vault's root key.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError::TooManySlots`].
+    pub fn add_slot(&mut self, kind: SlotKind, id: SlotId, key: &SlotKey) -> Result<(), ChangeError> {
+        let slot = wrap(self.root(), key, self.binding(), kind, id);
+        self.slots.push(slot);
+        let allowed = self.slots.len() <= MAX_SLOTS && check_slots(&self.slots).is_ok();
+        if allowed { Ok(()) } else { Err(ChangeError::TooManySlots) }
+    }
+
+    /// Removes a key slot. That is no revocation: whoever had its key may have kept the root key.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError::NoSlot`] or [`ChangeError::LastSlot`].
+    pub fn remove_slot(&mut self, id: SlotId) -> Result<SlotRecord, ChangeError> {
+        let position = self.slots.iter().position(|slot| slot.id == id).ok_or(ChangeError::NoSlot(id))?;
+        if self.slots.len() == 1 {
+            return Err(ChangeError::LastSlot);
+        }
+        Ok(self.slots.remove(position))
+    }
+
+    /// Replaces the root key: a new one, the next epoch, every value sealed again under a new id, and
+    /// no slots, which the caller adds. This is what takes access away from a key that leaked.
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError`] when a value is damaged or the epochs are used up.
+    pub fn rekey(&mut self) -> Result<(), ChangeError> {
+        let epoch = self.vault.header().epoch.checked_add(1).ok_or(FormatError::TooLarge("the epoch"))?;
+        self.renewed = Some((RootKey::new(Zeroizing::new(generate())), epoch));
+        self.slots.clear();
+        for position in 0..self.messages.len() {
+            let value = self.stored_value(position)?;
+            self.messages[position] = self.seal_at(position, &value);
+        }
+        Ok(())
+    }
+
+    /// Returns the root key that the new file will have.
+    pub(crate) fn root(&self) -> &RootKey {
+        self.renewed.as_ref().map_or(&self.vault.root, |(root, _)| root)
+    }
+
+    /// Returns what the slots of the new file are bound to.
+    pub(crate) fn binding(&self) -> Binding {
+        let binding = self.vault.binding();
+        Binding { epoch: self.renewed.as_ref().map_or(binding.epoch, |(_, epoch)| *epoch), ..binding }
+    }
+
+    /// Inserts a record and seals its value; id, size and hash are filled in then.
+    fn insert(&mut self, at: usize, record: ValueRecord<'a>, value: &SecretBytes) {
+        self.index.values.insert(at, record);
+        self.messages.insert(at, Message::Fresh(Vec::new()));
+        self.messages[at] = self.seal_at(at, value);
+    }
+
+    /// Opens a value that the former file holds.
+    fn stored_value(&self, position: usize) -> Result<SecretBytes, FormatError> {
+        let Message::Stored(offset) = self.messages[position] else {
+            return Err(FormatError::Damaged("a value of this very change can't be read back"));
+        };
+        let mut value = self.vault.open_run(&self.index, position..position + 1, offset)?;
+        value.pop().ok_or(FormatError::Damaged("the index has no such value"))
+    }
+
+    /// Seals a value for the record at `position`, which gets its new id, size and hash.
+    fn seal_at(&mut self, position: usize, value: &SecretBytes) -> Message {
+        let id = ValueId::generate();
+        let message = seal_value(self.root(), self.vault.header().vault_id, id, value);
+        let record = &mut self.index.values[position];
+        record.id = id;
+        record.sealed_len = u32::try_from(message.len()).unwrap_or(u32::MAX);
+        record.sha256 = hash_sealed(&message);
+        Message::Fresh(message)
+    }
+
+    /// Gives up versions whose stored message does not match its hash.
+    fn drop_damaged(&mut self, versions: Range<usize>) -> Result<Vec<u32>, FormatError> {
+        let mut dropped = Vec::new();
+        for at in versions.rev() {
+            if !self.is_intact(at)? {
+                dropped.push(self.index.values[at].version);
+                self.drop_values(at..at + 1);
+            }
+        }
+        Ok(dropped)
+    }
+
+    fn is_intact(&self, at: usize) -> Result<bool, FormatError> {
+        let Message::Stored(offset) = self.messages[at] else { return Ok(true) };
+        let record = &self.index.values[at];
+        let mut message = vec![0; record.sealed_len as usize];
+        self.vault.locked.snapshot.read_at(offset, &mut message)?;
+        Ok(hash_sealed(&message) == record.sha256)
+    }
+
+    fn drop_values(&mut self, range: Range<usize>) {
+        self.index.values.drain(range.clone());
+        self.messages.drain(range);
+    }
+
+    /// Returns the position of a scope; a new one moves the later ones up.
+    fn enter_scope(&mut self, scope: &Scope) -> u32 {
+        let record = ScopeRecord::new(scope);
+        let position = self.index.scopes.binary_search(&record).unwrap_or_else(|position| {
+            self.index.scopes.insert(position, record);
+            self.shift_scopes(position, 1);
+            position
+        });
+        u32::try_from(position).unwrap_or(u32::MAX)
+    }
+
+    /// Takes a scope without values out of the index; the later ones move down.
+    fn leave_unused_scope(&mut self, scope: &Scope) {
+        let Some(position) = self.index.scope_position(scope) else { return };
+        if self.index.values.iter().any(|value| value.scope == position) {
+            return;
+        }
+        self.index.scopes.remove(position as usize);
+        self.shift_scopes(position as usize, -1);
+    }
+
+    fn shift_scopes(&mut self, from: usize, by: i32) {
+        let moved = self.index.values.iter_mut().filter(|value| value.scope as usize >= from);
+        moved.for_each(|value| value.scope = value.scope.saturating_add_signed(by));
+    }
+}

@@ -1,0 +1,61 @@
+//! Bringing the previous generation back, when the current one is damaged or gone. Nothing else reads
+//! the previous generation.
+
+use crate::format::{FormatError, Header, Purpose, Snapshot, revision};
+use crate::store::{Expected, Previous, StoreError, VaultStore};
+use crate::vault::commit::{CommitError, compose};
+use crate::vault::draft::Draft;
+use crate::vault::{LockedVault, UnlockedVault};
+
+/// Opens the previous generation; `None` where there is none. The turn to write is given back before
+/// anybody is asked for a key.
+///
+/// # Errors
+///
+/// [`CommitError`] when it can't be read.
+pub fn open_previous(store: &dyn VaultStore, purpose: Purpose) -> Result<Option<LockedVault>, CommitError> {
+    let snapshot = store.begin_write()?.open_previous()?;
+    Ok(snapshot.map(|snapshot| LockedVault::open(snapshot, purpose)).transpose()?)
+}
+
+/// Puts the content of the previous generation in the place of the current one, with the current key
+/// slots and a generation above both. Where the current header can't be read, the previous slots stay.
+///
+/// # Errors
+///
+/// [`CommitError`]; in particular a conflict when the previous generation is another one by now.
+pub fn restore(store: &dyn VaultStore, previous: UnlockedVault) -> Result<Header, CommitError> {
+    let turn = store.begin_write()?;
+    let conflict = || StoreError::Conflict { vault: store.location().to_path_buf() };
+    let still_there = turn.open_previous()?.and_then(|snapshot| revision(&*snapshot));
+    if still_there.is_none() || still_there != revision(&*previous.locked.snapshot) {
+        return Err(conflict().into());
+    }
+    let (expected, current) = match turn.open() {
+        Err(StoreError::Missing { .. }) => (Expected::Unreadable, None),
+        Err(error) => return Err(error.into()),
+        Ok(None) => return Err(conflict().into()),
+        Ok(Some(snapshot)) => read_current(&*snapshot, previous.header().purpose),
+    };
+    let mut draft = Draft::new(&previous, previous.index()?);
+    if let Some(current) = current {
+        draft.newest_generation = current.generation;
+        let has_same_root =
+            current.vault_id == previous.header().vault_id && current.epoch == previous.header().epoch;
+        if has_same_root {
+            draft.slots = current.slots;
+        }
+    }
+    let (header, bytes) = compose(&draft)?;
+    turn.replace(&expected, &bytes, Previous::Keep)?;
+    Ok(header)
+}
+
+/// What is there now: a file whose header can be read, or one that is set aside.
+fn read_current(snapshot: &dyn Snapshot, purpose: Purpose) -> (Expected, Option<Header>) {
+    match (revision(snapshot), Header::read(snapshot, purpose)) {
+        (Some(revision), Ok((header, _))) => (Expected::Revision(revision), Some(header)),
+        (Some(revision), Err(FormatError::Truncated { .. })) => (Expected::Revision(revision), None),
+        _ => (Expected::Unreadable, None),
+    }
+}

@@ -1,0 +1,203 @@
+//! The vectors of `FORMAT.md §9`: computed here with fixed salts and ids, compared with the document
+//! and with the golden files.
+//!
+//! A changed byte fails these tests. Then either the change is a mistake, or the format's version has
+//! to change with it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+use crate::crypto::kdf::{KdfParams, derive_kek};
+use crate::crypto::seal::{Label, PREFIX_LEN, seal_with_salt};
+use crate::format::header::slot_context;
+use crate::format::index::{BindingRecord, Index, ScopeRecord, ValueRecord, encode_index};
+use crate::format::values::hash_sealed;
+use crate::format::{DOCUMENT, Header, Purpose, ValueId, VaultId};
+use crate::name::{Scope, TenantId, WorkspaceId};
+use crate::secret::{KEY_LEN, RootKey, SealingKey, SecretBytes, SlotKey};
+use crate::slot::{SlotId, SlotKind, SlotRecord};
+use crate::vault::LockedVault;
+
+const VAULT_ID: VaultId = VaultId::new([0xa0; 16]);
+const EPOCH: u64 = 1;
+const VALUES: [(&str, u32, &[u8]); 3] =
+    [("API_KEY", 2, b"new value"), ("API_KEY", 1, b"old value"), ("PEM", 1, b"line 1\nline 2\0\xff")];
+
+/// Lines of `name: hex`, in the order of the document.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn title(&mut self, title: &str) {
+        writeln!(self.0, "\n### {title}\n\n```text").unwrap();
+    }
+
+    fn end(&mut self) {
+        writeln!(self.0, "```").unwrap();
+    }
+
+    fn add(&mut self, name: &str, bytes: impl AsRef<[u8]>) {
+        writeln!(self.0, "{name}: {}", hex(bytes.as_ref())).unwrap();
+    }
+}
+
+#[test]
+fn the_document_has_the_vectors_that_the_code_computes() {
+    let mut lines = Lines::default();
+    seal_vector(&mut lines);
+    passphrase_vector(&mut lines);
+    golden_vault(&mut lines);
+    assert!(DOCUMENT.ends_with(&lines.0), "FORMAT.md §9 has to end with:\n{}", lines.0);
+}
+
+#[test]
+fn the_golden_vault_is_byte_for_byte_what_the_code_writes() {
+    let golden = fs::read(vector_path("golden_v1.vault")).unwrap();
+    assert_eq!(hex(&golden), hex(&golden_vault(&mut Lines::default())));
+}
+
+#[test]
+fn the_golden_vault_gives_its_values() {
+    let golden = fs::read(vector_path("golden_v1.vault")).unwrap();
+    let locked = LockedVault::open(Box::new(golden), Purpose::Secrets).unwrap();
+    assert_eq!(locked.header().generation, 3);
+    let vault = locked.open_with(root(), None).unwrap();
+    let index = vault.index().unwrap();
+    for (position, (name, version, value)) in VALUES.iter().enumerate() {
+        let record = &index.values[position];
+        assert_eq!((&*record.name, record.version), (*name, *version));
+        assert_eq!(vault.value(&index, position).unwrap().expose_secret(), *value);
+    }
+}
+
+fn seal_vector(lines: &mut Lines) {
+    lines.title("§9.1 Seal");
+    let message = seal_shown(lines, &root(), Label::Value, b"context", 0x40, b"plaintext");
+    assert_eq!(message.len(), 89);
+    lines.end();
+}
+
+fn passphrase_vector(lines: &mut Lines) {
+    lines.title("§9.2 Passphrase slot key");
+    let key =
+        derive_kek(&SecretBytes::new(b"correct horse".to_vec()), &[0x50; 16], KdfParams::LIGHT).unwrap();
+    lines.add("passphrase", b"correct horse");
+    lines.add("salt", [0x50; 16]);
+    lines.add("memory_kib passes lanes", [0x0001_0000_u32, 3, 4].map(u32::to_be_bytes).concat());
+    lines.add("slot_key", key.expose_secret());
+    lines.end();
+}
+
+/// A whole vault: one env slot, two secrets, one of them with a history, one binding.
+fn golden_vault(lines: &mut Lines) -> Vec<u8> {
+    lines.title("§9.3 A whole file: `golden_v1.vault`");
+    lines.add("root_key", root().expose_secret());
+    let slot = golden_slot(lines);
+    let values = golden_values(lines);
+    let records =
+        VALUES.iter().zip(&values).zip(0..).map(|(((name, version, _), message), nth)| ValueRecord {
+            scope: 0,
+            name: (*name).into(),
+            version: *version,
+            created: 0x6543_2100 + nth,
+            id: value_id(u8::try_from(nth).unwrap()),
+            sealed_len: u32::try_from(message.len()).unwrap(),
+            sha256: hash_sealed(message),
+        });
+    let workspace = Scope::Workspace(TenantId::default(), WorkspaceId::parse("web").unwrap());
+    let binding = BindingRecord {
+        tenant: "default".into(),
+        workspace: "web".into(),
+        directory: b"/src/web".as_slice().into(),
+    };
+    let index = Index {
+        scopes: vec![ScopeRecord::new(&workspace)],
+        values: records.collect(),
+        bindings: vec![binding],
+    };
+    let mut message = encode_index(&index).unwrap();
+    let header = Header {
+        purpose: Purpose::Secrets,
+        vault_id: VAULT_ID,
+        epoch: EPOCH,
+        generation: 3,
+        sealed_index_len: (message.len() - PREFIX_LEN + 80) as u64,
+        slots: vec![slot],
+    }
+    .encode();
+    lines.add("header", &header);
+    let body_len = u64::from_le_bytes(message[PREFIX_LEN + 4..PREFIX_LEN + 12].try_into().unwrap());
+    lines.add("index_body", &message[PREFIX_LEN + 12..][..usize::try_from(body_len).unwrap()]);
+    seal_with_salt(&root(), Label::Index, &header, &[0x70; 32], &mut message);
+    lines.add("index_salt", &message[..32]);
+    lines.add("index_commitment", &message[32..PREFIX_LEN]);
+    lines.add("index_tag", &message[message.len() - 16..]);
+    lines.end();
+    [header, message, values.concat()].concat()
+}
+
+fn golden_slot(lines: &mut Lines) -> SlotRecord {
+    let key = SlotKey::new(Zeroizing::new([0x11; KEY_LEN]));
+    let id = SlotId::new([0xb0; 16]);
+    lines.add("slot_key", key.expose_secret());
+    let context = slot_context(Purpose::Secrets, VAULT_ID, EPOCH, &SlotKind::Env, id);
+    let wrapped = seal_shown(lines, &key, Label::Slot, &context, 0x60, root().expose_secret());
+    SlotRecord { kind: SlotKind::Env, id, wrapped: wrapped.try_into().unwrap() }
+}
+
+fn golden_values(lines: &mut Lines) -> Vec<Vec<u8>> {
+    let seal_nth = |(nth, (_, _, value)): (usize, &(&str, u32, &[u8]))| {
+        let nth = u8::try_from(nth).unwrap();
+        let mut plaintext = u32::try_from(value.len()).unwrap().to_le_bytes().to_vec();
+        plaintext.extend_from_slice(value);
+        plaintext.resize(64, 0);
+        let context =
+            [&[1, 0, 1, 0][..], VAULT_ID.as_bytes().as_slice(), value_id(nth).as_bytes().as_slice()].concat();
+        seal_shown(lines, &root(), Label::Value, &context, 0x80 + nth, &plaintext)
+    };
+    VALUES.iter().enumerate().map(seal_nth).collect()
+}
+
+/// Seals with a salt of one repeated byte and shows every intermediate value.
+fn seal_shown(
+    lines: &mut Lines,
+    key: &impl SealingKey,
+    label: Label,
+    context: &[u8],
+    salt: u8,
+    plaintext: &[u8],
+) -> Vec<u8> {
+    let salt = [salt; 32];
+    let mut message = vec![0; PREFIX_LEN];
+    message.extend_from_slice(plaintext);
+    let okm = seal_with_salt(key, label, context, &salt, &mut message);
+    lines.add("  label", label.as_bytes());
+    lines.add("  context", context);
+    lines.add("  salt", salt);
+    lines.add("  okm", *okm);
+    lines.add("  plaintext", plaintext);
+    lines.add("  sealed", &message);
+    message
+}
+
+fn root() -> RootKey {
+    RootKey::new(Zeroizing::new(core::array::from_fn(|nth| u8::try_from(nth).unwrap())))
+}
+
+const fn value_id(nth: u8) -> ValueId {
+    ValueId::new([0xc0 + nth; 16])
+}
+
+fn vector_path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
