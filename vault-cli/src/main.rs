@@ -1,8 +1,36 @@
-//! The `keyward` binary.
+//! The `keyward` binary: arguments, context, library, report, output, in that order.
 
-#![allow(dead_code, reason = "no command uses these modules yet")]
-
+mod arguments;
 mod child;
+mod commands;
+mod context;
+mod directories;
+mod enrol;
 mod environment;
+mod error;
+mod input;
+mod output;
+mod report;
+mod sources;
+mod time;
+mod ui;
+mod vault_access;
+mod workspace;
 
-fn main() {}
+use std::process::ExitCode;
+
+use vault_core::harden;
+
+/// Wipes every block of memory when it is freed.
+#[global_allocator]
+static ALLOCATOR: harden::WipingAllocator = harden::wiping_allocator();
+
+fn main() -> ExitCode {
+    let limits = harden::harden_process();
+    ui::hide_panics();
+    commands::completions::complete();
+    match arguments::parse() {
+        Ok(arguments) => commands::run(arguments, limits),
+        Err(code) => code,
+    }
+}

@@ -1,0 +1,84 @@
+//! `completions`: a script that lets a shell ask keyward itself what may come next. Names of secrets are
+//! completed when the vault opens without anybody being asked.
+
+use std::io::{self, Write};
+
+use clap::{Args, Parser, ValueEnum};
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::env::{Bash, CompleteEnv, EnvCompleter, Fish, Zsh};
+use serde::Serialize;
+
+use crate::arguments::{Arguments, definition};
+use crate::context::Context;
+use crate::error::{CommandError, Kind};
+use crate::report::Report;
+use crate::vault_access::VaultAccess;
+
+/// The variable by which the script asks.
+const VARIABLE: &str = "KEYWARD_COMPLETE";
+
+/// Print the completion script of a shell
+///
+/// bash: `source <(keyward completions bash)` in ~/.bashrc; zsh: `source <(keyward completions zsh)` in
+/// ~/.zshrc; fish: `keyward completions fish > ~/.config/fish/completions/keyward.fish`
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArguments {
+    #[arg(value_name = "SHELL")]
+    shell: Shell,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Shell {
+    Bash,
+    Fish,
+    Zsh,
+}
+
+/// The script.
+#[derive(Debug, Serialize)]
+pub(crate) struct CompletionsReport {
+    script: String,
+}
+
+impl Report for CompletionsReport {
+    fn write_data(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
+        out.write_all(self.script.as_bytes())
+    }
+}
+
+/// Renders the script.
+pub(crate) fn run(_ctx: &Context, args: &CompletionsArguments) -> Result<CompletionsReport, CommandError> {
+    let completer: &dyn EnvCompleter = match args.shell {
+        Shell::Bash => &Bash,
+        Shell::Fish => &Fish,
+        Shell::Zsh => &Zsh,
+    };
+    let mut script = Vec::new();
+    completer
+        .write_registration(VARIABLE, "keyward", "keyward", "keyward", &mut script)
+        .map_err(|error| CommandError::new(Kind::Failed, "cannot make the script").caused_by(&error))?;
+    Ok(CompletionsReport { script: String::from_utf8_lossy(&script).into_owned() })
+}
+
+/// Answers a shell's question and ends the process, if that is what keyward was started for.
+pub(crate) fn complete() {
+    CompleteEnv::with_factory(definition).var(VARIABLE).complete();
+}
+
+/// Completes the names of secrets.
+pub(crate) fn secret_names() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| names().unwrap_or_default())
+}
+
+fn names() -> Option<Vec<CompletionCandidate>> {
+    let arguments = Arguments::try_parse_from(["keyward", "--quiet", "--no-input", "list"]).ok()?;
+    let ctx = Context::new(arguments.globals, Err(io::ErrorKind::Unsupported.into()));
+    let access = VaultAccess { ctx: &ctx, store: ctx.store().ok()? };
+    let opened = access.open_quietly().ok()??;
+    let index = opened.vault.index().ok()?;
+    let place = ctx.place().ok()?;
+    let scopes: Vec<u32> = place.scopes().iter().filter_map(|scope| index.scope_position(scope)).collect();
+    let current = index.current().map(|position| &index.values[position]);
+    let seen = current.filter(|value| scopes.contains(&value.scope));
+    Some(seen.map(|value| CompletionCandidate::new(value.name.to_string())).collect())
+}

@@ -1,0 +1,125 @@
+//! `get`: print one value. The only command that does.
+
+use std::io::{self, IsTerminal, Write};
+
+use clap::Args;
+use serde::{Serialize, Serializer};
+use vault_core::format::FormatError;
+use vault_core::name::{Scope, SecretName};
+use vault_core::secret::SecretBytes;
+
+use crate::commands::completions::secret_names;
+use crate::context::{Context, Place};
+use crate::error::{CommandError, Kind, bad_file};
+use crate::report::{Report, SecretRef};
+use crate::vault_access::{VaultAccess, no_vault};
+
+/// Print the value of a secret
+///
+/// The value alone goes to stdout; a line end is added on a terminal only. A terminal gets it only with
+/// `--reveal`, and so does `--json`. The workspace is asked first, then its tenant.
+#[derive(Debug, Args)]
+pub(crate) struct GetArguments {
+    /// The name of the secret
+    #[arg(value_name = "NAME", add = secret_names())]
+    name: SecretName,
+    /// Print an earlier version, as `history` lists them
+    #[arg(long, value_name = "N")]
+    version: Option<u32>,
+    /// Print the value on a terminal, or in the JSON object
+    #[arg(long)]
+    reveal: bool,
+    /// Add no line end on a terminal
+    #[arg(long, short = 'n')]
+    no_newline: bool,
+}
+
+/// A value with its facts.
+#[derive(Debug, Serialize)]
+pub(crate) struct GetReport {
+    #[serde(flatten)]
+    secret: SecretRef,
+    version: u32,
+    #[serde(flatten, serialize_with = "revealed")]
+    value: Shown,
+}
+
+/// The value and how it may be shown.
+#[derive(Debug)]
+struct Shown {
+    value: SecretBytes,
+    in_json: bool,
+    newline: bool,
+}
+
+impl Report for GetReport {
+    fn write_data(&self, out: &mut dyn Write, terminal: bool) -> io::Result<()> {
+        out.write_all(self.value.value.expose_secret())?;
+        if terminal && self.value.newline { out.write_all(b"\n") } else { Ok(()) }
+    }
+}
+
+/// Finds the secret, opens its value, and no other one.
+pub(crate) fn run(ctx: &Context, args: &GetArguments) -> Result<GetReport, CommandError> {
+    if io::stdout().is_terminal() && !args.reveal && !ctx.ui.json {
+        return Err(CommandError::usage("a value is not printed on a terminal unless you ask for it")
+            .hint(format!("`keyward get {} --reveal`", args.name)));
+    }
+    let place = ctx.place()?;
+    let access = VaultAccess::new(ctx)?;
+    let Some(opened) = access.open()? else { return Err(no_vault(&access.path())) };
+    let index = access.index(&opened)?;
+    access.check_claim(&place, &index)?;
+    let (scope, position) = find(&index, &place, args)?;
+    let unreadable = |error: FormatError| bad_file(&access.path(), &error);
+    let value = opened.vault.value(&index, position).map_err(unreadable)?;
+    Ok(GetReport {
+        secret: SecretRef::new(args.name.as_str(), &scope),
+        version: index.values[position].version,
+        value: Shown { value, in_json: args.reveal, newline: !args.no_newline },
+    })
+}
+
+fn find(
+    index: &vault_core::format::index::Index<'_>,
+    place: &Place,
+    args: &GetArguments,
+) -> Result<(Scope, usize), CommandError> {
+    for scope in place.scopes() {
+        let mut versions = index.versions(&scope, &args.name);
+        if versions.is_empty() {
+            continue;
+        }
+        let wanted = |at: &usize| args.version.is_none_or(|version| index.values[*at].version == version);
+        return versions.find(wanted).map(|position| (scope, position)).ok_or_else(|| {
+            CommandError::new(Kind::NoSuchVersion, format!("{} has no such version", args.name))
+                .hint(format!("`keyward history {}` shows the versions", args.name))
+        });
+    }
+    Err(no_secret(&args.name, place))
+}
+
+/// Makes the error of a secret that is in none of the place's scopes.
+pub(crate) fn no_secret(name: &SecretName, place: &Place) -> CommandError {
+    let scopes: Vec<String> = place.scopes().iter().map(ToString::to_string).collect();
+    CommandError::new(Kind::NoSuchSecret, format!("no secret {name} in {}", scopes.join(" or ")))
+        .hint("`keyward list` shows what there is")
+}
+
+/// A value in JSON is text where it is UTF-8, else base64.
+fn revealed<S: Serializer>(shown: &Shown, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Value<'v> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        value: Option<&'v str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        value_base64: Option<String>,
+    }
+    let bytes = shown.value.expose_secret();
+    let (text, base64) = match std::str::from_utf8(bytes) {
+        _ if !shown.in_json => (None, None),
+        Ok(text) => (Some(text), None),
+        Err(_) => (None, Some(<base64ct::Base64 as base64ct::Encoding>::encode_string(bytes))),
+    };
+    Value { value: text, value_base64: base64 }.serialize(serializer)
+}

@@ -1,0 +1,217 @@
+//! What a command knows of the world: flags, environment, clock, directories. The only file of the
+//! CLI that reads the environment and the clock.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use clap::ValueEnum;
+use vault_core::harden::OriginalLimits;
+use vault_core::name::{Scope, TenantId, WorkspaceId};
+use vault_core::source::env::{EnvFound, EnvSource};
+use vault_core::store::FileStore;
+
+use crate::arguments::{Globals, ScopeKind, SourceKind};
+use crate::directories::Directories;
+use crate::error::{CommandError, Kind};
+use crate::ui::Ui;
+use crate::workspace;
+
+/// Longer than any id: what is read of a file that should hold one.
+const MAX_ID_FILE: u64 = 256;
+
+/// Everything that a command may look at beside its own arguments.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) ui: Ui,
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub(crate) now: u64,
+    globals: Globals,
+    directories: Result<Directories, CommandError>,
+    limits: io::Result<OriginalLimits>,
+}
+
+/// The workspace and tenant that a command acts in.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) tenant: TenantId,
+    pub(crate) workspace: WorkspaceId,
+    /// The directory whose `.keyward.toml` claims the workspace; `None` if the user named it, or
+    /// nobody did.
+    pub(crate) claimed_by: Option<PathBuf>,
+    /// The scope of `--scope`.
+    pub(crate) only: Option<ScopeKind>,
+}
+
+impl Place {
+    /// Returns the scope that a secret is written to.
+    pub(crate) fn scope(&self) -> Scope {
+        match self.only {
+            Some(ScopeKind::Tenant) => Scope::Tenant(self.tenant.clone()),
+            _ => Scope::Workspace(self.tenant.clone(), self.workspace.clone()),
+        }
+    }
+
+    /// Returns the scopes that a secret is looked for in, in order.
+    pub(crate) fn scopes(&self) -> Vec<Scope> {
+        match self.only {
+            Some(_) => vec![self.scope()],
+            None => vec![self.scope(), Scope::Tenant(self.tenant.clone())],
+        }
+    }
+}
+
+impl Context {
+    /// Takes flags, environment and clock together.
+    pub(crate) fn new(globals: Globals, limits: io::Result<OriginalLimits>) -> Self {
+        let is_ci = variable("CI").is_some_and(|value| value != "false" && value != "0");
+        let ui = Ui::new(&globals, is_ci);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        Self { ui, now, globals, directories: Directories::find(variable), limits }
+    }
+
+    /// Returns the path of the vault: `--vault`, `KEYWARD_VAULT`, or the default one.
+    pub(crate) fn vault_path(&self) -> Result<PathBuf, CommandError> {
+        let named = self.globals.vault.clone().or_else(|| variable("KEYWARD_VAULT").map(PathBuf::from));
+        named.map_or_else(|| Ok(self.directories()?.vault()), Ok)
+    }
+
+    /// Returns the store of the vault.
+    pub(crate) fn store(&self) -> Result<FileStore, CommandError> {
+        self.vault_path().map(FileStore::new)
+    }
+
+    /// Returns the directory of the machine source's seed files.
+    pub(crate) fn machine_directory(&self) -> Result<PathBuf, CommandError> {
+        Ok(self.directories()?.machine())
+    }
+
+    /// Finds workspace and tenant.
+    pub(crate) fn place(&self) -> Result<Place, CommandError> {
+        let tenant = self.tenant()?;
+        let only = self.globals.scope;
+        if let Some(workspace) = self.named_workspace()? {
+            return Ok(Place { tenant, workspace, claimed_by: None, only });
+        }
+        let directory = std::env::current_dir().ok();
+        match directory.as_deref().map(workspace::find).transpose()?.flatten() {
+            Some(found) => {
+                Ok(Place { tenant, workspace: found.workspace, claimed_by: Some(found.directory), only })
+            }
+            None => Ok(Place { tenant, workspace: WorkspaceId::default(), claimed_by: None, only }),
+        }
+    }
+
+    /// Returns the key source that flags or environment force.
+    pub(crate) fn forced_source(&self) -> Result<Option<SourceKind>, CommandError> {
+        if self.globals.recovery {
+            return Ok(Some(SourceKind::Recovery));
+        }
+        if self.globals.key_source.is_some() {
+            return Ok(self.globals.key_source);
+        }
+        let Some(value) = text_variable("KEYWARD_KEY_SOURCE")? else { return Ok(None) };
+        let kind = SourceKind::from_str(&value, true);
+        kind.map(Some).map_err(|_| {
+            CommandError::usage("KEYWARD_KEY_SOURCE is no key source")
+                .hint("it is one of keyring, env, machine, passphrase, recovery")
+        })
+    }
+
+    /// Loads the keys and passphrases that the environment hands over.
+    pub(crate) fn environment_keys(&self) -> Vec<EnvFound> {
+        EnvSource::from_environment(self.globals.key_fd).load()
+    }
+
+    /// Returns the recovery code that the environment hands over, for `--recovery`.
+    pub(crate) fn recovery_code(&self) -> Result<Option<String>, CommandError> {
+        text_variable("KEYWARD_RECOVERY_CODE")
+    }
+
+    /// Returns how long one call of the keyring may take: a person may have to type a password.
+    pub(crate) fn keyring_deadline(&self) -> Duration {
+        Duration::from_secs(if io::IsTerminal::is_terminal(&io::stderr()) { 30 } else { 3 })
+    }
+
+    /// Tells whether `--air-gap` or its variable is set.
+    pub(crate) fn is_air_gapped(&self) -> bool {
+        self.globals.air_gap
+            || variable("KEYWARD_AIR_GAP").is_some_and(|value| value != "0" && value != "false")
+    }
+
+    /// Returns the whole environment, for a child.
+    #[allow(clippy::disallowed_methods, reason = "this is the CLI's context.rs")]
+    pub(crate) fn inherited_environment(&self) -> Vec<(OsString, OsString)> {
+        std::env::vars_os().collect()
+    }
+
+    /// Returns the limits that a child gets.
+    pub(crate) fn original_limits(&self) -> Result<OriginalLimits, CommandError> {
+        self.limits.as_ref().copied().map_err(|error| {
+            CommandError::new(Kind::Launch, "the process could not be hardened").caused_by(error)
+        })
+    }
+
+    /// Warns once if the process could not be hardened.
+    pub(crate) fn warn_if_soft(&self) {
+        if let Err(error) = &self.limits {
+            self.ui.warn(&format!("core dumps could not be ruled out: {error}"));
+        }
+    }
+
+    fn directories(&self) -> Result<&Directories, CommandError> {
+        self.directories.as_ref().map_err(CommandError::clone)
+    }
+
+    fn tenant(&self) -> Result<TenantId, CommandError> {
+        if let Some(tenant) = &self.globals.tenant {
+            return Ok(tenant.clone());
+        }
+        if let Some(text) = text_variable("KEYWARD_TENANT")? {
+            return TenantId::parse(&text).map_err(|error| bad_id("KEYWARD_TENANT", &error));
+        }
+        let Ok(directories) = self.directories() else { return Ok(TenantId::default()) };
+        active_tenant(&directories.active_tenant())
+    }
+
+    fn named_workspace(&self) -> Result<Option<WorkspaceId>, CommandError> {
+        if self.globals.workspace.is_some() {
+            return Ok(self.globals.workspace.clone());
+        }
+        let Some(text) = text_variable("KEYWARD_WORKSPACE")? else { return Ok(None) };
+        WorkspaceId::parse(&text).map(Some).map_err(|error| bad_id("KEYWARD_WORKSPACE", &error))
+    }
+}
+
+/// Reads the tenant that is active until another one is chosen.
+fn active_tenant(path: &Path) -> Result<TenantId, CommandError> {
+    let mut text = String::new();
+    match File::open(path).and_then(|file| file.take(MAX_ID_FILE).read_to_string(&mut text)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(TenantId::default()),
+        Err(error) => {
+            let message = format!("cannot read the active tenant from {}", path.display());
+            Err(CommandError::new(Kind::UnreadableFile, message).caused_by(&error))
+        }
+        Ok(_) => {
+            TenantId::parse(text.trim_end()).map_err(|error| bad_id(&path.display().to_string(), &error))
+        }
+    }
+}
+
+fn bad_id(from: &str, error: &dyn std::error::Error) -> CommandError {
+    CommandError::usage(format!("{from} has no valid id")).caused_by(error)
+}
+
+/// Returns a variable, blank ones being unset.
+#[allow(clippy::disallowed_methods, reason = "this is the CLI's context.rs")]
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.as_encoded_bytes().trim_ascii().is_empty())
+}
+
+/// Returns a variable that has to be text.
+fn text_variable(name: &str) -> Result<Option<String>, CommandError> {
+    let value = variable(name).map(OsString::into_string).transpose();
+    value.map_err(|_| CommandError::usage(format!("{name} is not UTF-8 text")))
+}

@@ -1,0 +1,95 @@
+//! Where keyward keeps its files: the XDG base directories, or one directory that `KEYWARD_HOME` names.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::error::{CommandError, Kind};
+
+/// The directories, known to be absolute.
+#[derive(Debug)]
+pub(crate) struct Directories {
+    data: PathBuf,
+    state: PathBuf,
+}
+
+impl Directories {
+    /// Finds the directories with the variables that `variable` returns, blank ones being unset. The
+    /// user database is not asked: it would need shared libraries, and a process without HOME has one
+    /// for a reason.
+    ///
+    /// # Errors
+    ///
+    /// When neither KEYWARD_HOME nor HOME says where.
+    pub(crate) fn find(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, CommandError> {
+        let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        if let Some(home) = variable("KEYWARD_HOME").map(PathBuf::from) {
+            let home = std::path::absolute(&home).unwrap_or(home);
+            return Ok(Self { data: home.clone(), state: home });
+        }
+        let base = |name: &str, below_home: &str| {
+            let found = absolute(name).or_else(|| Some(absolute("HOME")?.join(below_home)));
+            found.map(|base| base.join("keyward")).ok_or_else(no_home)
+        };
+        Ok(Self {
+            data: base("XDG_DATA_HOME", ".local/share")?,
+            state: base("XDG_STATE_HOME", ".local/state")?,
+        })
+    }
+
+    /// Returns the default path of the vault.
+    pub(crate) fn vault(&self) -> PathBuf {
+        self.data.join("vault")
+    }
+
+    /// Returns the directory of the machine source's seed files.
+    pub(crate) fn machine(&self) -> PathBuf {
+        self.state.join("machine")
+    }
+
+    /// Returns the file that names the active tenant.
+    pub(crate) fn active_tenant(&self) -> PathBuf {
+        self.state.join("active-tenant")
+    }
+}
+
+fn no_home() -> CommandError {
+    CommandError::new(Kind::Failed, "cannot tell where the vault is: HOME is not set")
+        .hint("set `KEYWARD_HOME` to a directory for keyward's files, or HOME to yours")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn find(set: &[(&str, &str)]) -> Result<Directories, CommandError> {
+        Directories::find(|name| set.iter().find(|(n, _)| *n == name).map(|(_, value)| value.into()))
+    }
+
+    #[test]
+    fn keyward_home_overrides_every_other_directory() {
+        let found = find(&[("KEYWARD_HOME", "/k"), ("HOME", "/h"), ("XDG_DATA_HOME", "/d")]).unwrap();
+        assert_eq!((found.vault(), found.machine()), ("/k/vault".into(), "/k/machine".into()));
+    }
+
+    #[test]
+    fn xdg_directories_win_over_home() {
+        let found = find(&[("HOME", "/h"), ("XDG_DATA_HOME", "/d")]).unwrap();
+        assert_eq!(found.vault(), Path::new("/d/keyward/vault"));
+        assert_eq!(found.machine(), Path::new("/h/.local/state/keyward/machine"));
+    }
+
+    #[test]
+    fn relative_directories_count_as_unset() {
+        let found = find(&[("HOME", "/h"), ("XDG_DATA_HOME", "data")]).unwrap();
+        assert_eq!(found.vault(), Path::new("/h/.local/share/keyward/vault"));
+    }
+
+    #[test]
+    fn without_any_home_there_is_an_error_with_a_hint() {
+        for set in [&[][..], &[("HOME", "relative")]] {
+            assert!(find(set).unwrap_err().hint.unwrap().contains("KEYWARD_HOME"));
+        }
+    }
+}

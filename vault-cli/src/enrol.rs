@@ -1,0 +1,304 @@
+//! Making key slots: for a vault that is being created, for `slot add`, for `rekey`, and for a machine
+//! that was renamed. Whatever a slot needs outside the vault is durable before the vault is written.
+
+use std::path::Path;
+
+use vault_core::crypto::generate;
+use vault_core::crypto::kdf::{KdfParams, derive_kek};
+use vault_core::format::Purpose;
+use vault_core::secret::{SecretBytes, SecretString, SlotKey};
+use vault_core::slot::{SlotId, SlotKind, VaultId};
+use vault_core::source::env::{EnvFound, EnvOrigin, EnvSecret};
+use vault_core::source::keyring::{self, KeyringError};
+use vault_core::source::machine::{self, Hostname};
+use vault_core::source::recovery::RecoveryCode;
+use vault_core::source::supply::EnvSupply;
+use vault_core::source::{generate_slot_key, key_text};
+use vault_core::store::{FileStore, Previous, VaultStore};
+use vault_core::vault::UnlockedVault;
+use vault_core::vault::commit::{CommitError, commit};
+use vault_core::vault::draft::{ChangeError, Draft};
+
+use crate::arguments::SourceKind;
+use crate::context::Context;
+use crate::error::{CommandError, Kind, bad_file};
+
+/// A slot that is not in the vault yet, with its key.
+#[derive(Debug)]
+pub(crate) struct NewSlot {
+    pub(crate) kind: SlotKind,
+    pub(crate) id: SlotId,
+    key: SlotKey,
+    /// What the person has to keep: an env key or a recovery code, shown once after the commit.
+    pub(crate) to_keep: Option<SecretString>,
+}
+
+impl NewSlot {
+    /// Writes a key into the OS keyring.
+    pub(crate) fn keyring(ctx: &Context, vault_id: VaultId) -> Result<Self, KeyringError> {
+        let id = SlotId::generate();
+        let written = generate_slot_key()
+            .map_err(KeyringError::from)
+            .and_then(|key| keyring::write(&key, vault_id, id, ctx.keyring_deadline()).map(|()| key));
+        match written {
+            Ok(key) => Ok(Self { kind: SlotKind::Keyring, id, key, to_keep: None }),
+            Err(error) => {
+                if !matches!(error, KeyringError::Absent | KeyringError::NotBuilt | KeyringError::TimedOut(_))
+                {
+                    drop(keyring::remove(vault_id, id, ctx.keyring_deadline()));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes a seed file of this machine.
+    pub(crate) fn machine(
+        ctx: &Context,
+        vault_id: VaultId,
+        hostname: &Hostname,
+    ) -> Result<Self, CommandError> {
+        let id = SlotId::generate();
+        let key = machine::enrol(&ctx.machine_directory()?, vault_id, id, hostname).map_err(|error| {
+            CommandError::new(Kind::Failed, "cannot make a machine slot").caused_by(&error)
+        })?;
+        Ok(Self { kind: SlotKind::Machine, id, key, to_keep: None })
+    }
+
+    /// Takes a key that the environment hands over.
+    pub(crate) fn env(key: SlotKey) -> Self {
+        Self { kind: SlotKind::Env, id: SlotId::generate(), key, to_keep: None }
+    }
+
+    /// Generates an env key for the person to keep.
+    pub(crate) fn new_env() -> Result<Self, CommandError> {
+        let key = generate_slot_key()
+            .map_err(|error| CommandError::new(Kind::Failed, "cannot make a key").caused_by(&error))?;
+        let to_keep = Some(key_text::encode(&key));
+        Ok(Self { to_keep, ..Self::env(key) })
+    }
+
+    /// Derives a key from a passphrase.
+    pub(crate) fn passphrase(passphrase: &SecretBytes, params: KdfParams) -> Result<Self, CommandError> {
+        let salt = generate();
+        let key = derive_kek(passphrase, &salt, params).map_err(|error| {
+            CommandError::new(Kind::Failed, "cannot make a passphrase slot").caused_by(&error)
+        })?;
+        Ok(Self { kind: SlotKind::Passphrase { params, salt }, id: SlotId::generate(), key, to_keep: None })
+    }
+
+    /// Generates a recovery code for the person to keep.
+    pub(crate) fn recovery() -> Result<Self, CommandError> {
+        let code = RecoveryCode::generate().map_err(|error| {
+            CommandError::new(Kind::Failed, "cannot make a recovery code").caused_by(&error)
+        })?;
+        let to_keep = Some(code.encode());
+        Ok(Self { kind: SlotKind::Recovery, id: SlotId::generate(), key: code.derive_key(), to_keep })
+    }
+
+    /// Adds the slot to a change.
+    pub(crate) fn add_to(&self, draft: &mut Draft<'_>) -> Result<(), ChangeError> {
+        draft.add_slot(self.kind, self.id, &self.key)
+    }
+
+    /// Takes back what was written outside the vault, when the vault was not.
+    pub(crate) fn discard(&self, ctx: &Context, vault_id: VaultId) {
+        forget(ctx, vault_id, self.kind, self.id);
+    }
+}
+
+/// Removes what a slot had outside the vault. What can't be removed is useless without the slot.
+pub(crate) fn forget(ctx: &Context, vault_id: VaultId, kind: SlotKind, id: SlotId) {
+    let failure = match kind {
+        SlotKind::Keyring => {
+            keyring::remove(vault_id, id, ctx.keyring_deadline()).err().map(|error| error.to_string())
+        }
+        SlotKind::Machine => {
+            let removed = ctx.machine_directory().map(|directory| machine::remove(&directory, vault_id, id));
+            removed.ok().and_then(Result::err).map(|error| error.to_string())
+        }
+        SlotKind::Env | SlotKind::Passphrase { .. } | SlotKind::Recovery => None,
+    };
+    if let Some(failure) = failure {
+        ctx.ui.warn(&format!("the unused key of slot {id} could not be removed: {failure}"));
+    }
+}
+
+/// A vault that is about to be created.
+#[derive(Debug)]
+pub(crate) struct Creation<'c> {
+    ctx: &'c Context,
+    vault: UnlockedVault,
+    slots: Vec<NewSlot>,
+}
+
+impl<'c> Creation<'c> {
+    /// Makes the slots of a new vault: of the source asked for, or of the first source that works and
+    /// of each key and passphrase that the environment hands over.
+    pub(crate) fn prepare(
+        ctx: &'c Context,
+        wanted: Option<SourceKind>,
+        params: KdfParams,
+    ) -> Result<Self, CommandError> {
+        let path = ctx.vault_path()?;
+        let vault = UnlockedVault::create(Purpose::Secrets).map_err(|error| bad_file(&path, &error))?;
+        let vault_id = vault.header().vault_id;
+        let wanted = wanted.map_or_else(|| ctx.forced_source(), |wanted| Ok(Some(wanted)))?;
+        let slots = match wanted {
+            Some(kind) => vec![slot_of(ctx, &vault, kind, params)?],
+            None => first_slots(ctx, vault_id)?,
+        };
+        let mut creation = Self { ctx, vault, slots };
+        creation.offer_recovery(wanted)?;
+        Ok(creation)
+    }
+
+    /// Writes the vault with a first change, or nothing at all if another process was first.
+    pub(crate) fn commit<T>(
+        self,
+        store: &FileStore,
+        change: impl FnOnce(&mut Draft<'_>) -> Result<T, ChangeError>,
+    ) -> Result<T, CommitError> {
+        let vault_id = self.vault.header().vault_id;
+        let committed = commit(store, self.vault, Previous::Keep, |draft| {
+            self.slots.iter().try_for_each(|slot| slot.add_to(draft))?;
+            change(draft)
+        });
+        match committed {
+            Ok(committed) => {
+                announce(self.ctx, store.location(), &self.slots);
+                Ok(committed.outcome)
+            }
+            Err(error) => {
+                self.slots.iter().for_each(|slot| slot.discard(self.ctx, vault_id));
+                Err(error)
+            }
+        }
+    }
+
+    fn offer_recovery(&mut self, wanted: Option<SourceKind>) -> Result<(), CommandError> {
+        let ui = self.ctx.ui;
+        if !ui.may_prompt() || wanted == Some(SourceKind::Recovery) {
+            return Ok(());
+        }
+        let question =
+            "This makes a new vault. Make a recovery code too, to open it when every other key is gone?";
+        if ui.ask_yes(question)? {
+            self.slots.push(NewSlot::recovery()?);
+        }
+        Ok(())
+    }
+}
+
+/// Makes a slot of one kind for a vault, asking the person where the kind needs one. A key or passphrase
+/// of the environment is taken unless the vault has it already.
+pub(crate) fn slot_of(
+    ctx: &Context,
+    vault: &UnlockedVault,
+    kind: SourceKind,
+    params: KdfParams,
+) -> Result<NewSlot, CommandError> {
+    let vault_id = vault.header().vault_id;
+    match kind {
+        SourceKind::Keyring => NewSlot::keyring(ctx, vault_id).map_err(|error| keyring_failed(&error)),
+        SourceKind::Machine => NewSlot::machine(ctx, vault_id, &machine::canonical_hostname()),
+        SourceKind::Recovery => NewSlot::recovery(),
+        SourceKind::Env => match unused_env_key(ctx, vault)? {
+            Some(key) => Ok(NewSlot::env(key)),
+            None => NewSlot::new_env(),
+        },
+        SourceKind::Passphrase => NewSlot::passphrase(&new_passphrase(ctx, vault)?, params),
+    }
+}
+
+/// The slots of a vault that nobody configured: the first source that works, and each env source that
+/// is set, so that CI can open what a desktop made. Only a source that is definitely not there is passed
+/// over: a keyring in a bad mood must not make a weaker vault.
+fn first_slots(ctx: &Context, vault_id: VaultId) -> Result<Vec<NewSlot>, CommandError> {
+    let mut slots = Vec::new();
+    match NewSlot::keyring(ctx, vault_id) {
+        Ok(slot) => slots.push(slot),
+        Err(KeyringError::Absent | KeyringError::NotBuilt) => {}
+        Err(error) => return Err(keyring_failed(&error)),
+    }
+    match env_slots(ctx) {
+        Ok(environment) => slots.extend(environment),
+        Err(error) => {
+            slots.iter().for_each(|slot| slot.discard(ctx, vault_id));
+            return Err(error);
+        }
+    }
+    if slots.is_empty() {
+        slots.push(NewSlot::machine(ctx, vault_id, &machine::canonical_hostname())?);
+    }
+    Ok(slots)
+}
+
+fn env_slots(ctx: &Context) -> Result<Vec<NewSlot>, CommandError> {
+    let found = ctx.environment_keys().into_iter();
+    found
+        .map(|found| match secret_of(found)? {
+            EnvSecret::Key(key) => Ok(NewSlot::env(key)),
+            EnvSecret::Passphrase(passphrase) => NewSlot::passphrase(&passphrase, KdfParams::DEFAULT),
+        })
+        .collect()
+}
+
+/// Returns the first env key of the environment, unless it opens the vault already.
+fn unused_env_key(ctx: &Context, vault: &UnlockedVault) -> Result<Option<SlotKey>, CommandError> {
+    let keys = || ctx.environment_keys().into_iter().filter(|found| found.origin != EnvOrigin::Passphrase);
+    let is_used = keys().next().is_some_and(|found| vault.ask(&mut EnvSupply::new(found)).is_ok());
+    match keys().next().filter(|_| !is_used).map(secret_of).transpose()? {
+        Some(EnvSecret::Key(key)) => Ok(Some(key)),
+        _ => Ok(None),
+    }
+}
+
+/// Returns the passphrase of the environment for a vault that has no passphrase yet, or asks for one.
+pub(crate) fn new_passphrase(ctx: &Context, vault: &UnlockedVault) -> Result<SecretBytes, CommandError> {
+    let has_one = vault.header().slots.iter().any(|slot| matches!(slot.kind, SlotKind::Passphrase { .. }));
+    let mut found = ctx.environment_keys().into_iter().filter(|found| found.origin == EnvOrigin::Passphrase);
+    if let Some(EnvSecret::Passphrase(passphrase)) =
+        found.next().filter(|_| !has_one).map(secret_of).transpose()?
+    {
+        return Ok(passphrase);
+    }
+    if ctx.ui.may_prompt() {
+        return ctx.ui.ask_new_passphrase();
+    }
+    Err(CommandError::usage("no new passphrase, and nobody to ask")
+        .hint("run the command on a terminal, or set `KEYWARD_VAULT_PASSPHRASE` for a first passphrase slot"))
+}
+
+fn secret_of(found: EnvFound) -> Result<EnvSecret, CommandError> {
+    found.outcome.map_err(|error| {
+        CommandError::new(Kind::NoKeySource, format!("{} has no usable key", found.origin)).caused_by(&error)
+    })
+}
+
+fn keyring_failed(error: &KeyringError) -> CommandError {
+    CommandError::new(Kind::NoKeySource, "cannot use the keyring for a key of the vault")
+        .caused_by(error)
+        .hint("`keyward init --source env` or `--source machine` chooses another source of the key")
+}
+
+/// Says where the new vault is and what opens it, and shows what the person has to keep.
+fn announce(ctx: &Context, path: &Path, slots: &[NewSlot]) {
+    let kinds: Vec<&str> = slots.iter().map(|slot| slot.kind.name()).collect();
+    ctx.ui.note(&format!("created the vault {}, opened by: {}", path.display(), kinds.join(", ")));
+    if kinds == ["machine"] {
+        ctx.ui.note(
+            "the machine key protects a copied file, not against this account: `keyward status` says more",
+        );
+    }
+    for slot in slots {
+        show_kept(ctx, slot);
+    }
+}
+
+/// Shows a key or code once, on the terminal or where stderr goes.
+fn show_kept(ctx: &Context, slot: &NewSlot) {
+    if let Some(text) = &slot.to_keep {
+        ctx.ui.show_once(slot.kind.name(), text);
+    }
+}

@@ -1,0 +1,256 @@
+//! What an error looks like to a person and to a program: kind, hint and exit code are chosen here and
+//! nowhere else.
+
+use std::error::Error;
+use std::path::Path;
+
+use serde::Serialize;
+use vault_core::format::FormatError;
+use vault_core::store::StoreError;
+use vault_core::vault::commit::CommitError;
+use vault_core::vault::draft::ChangeError;
+use vault_core::vault::unlock::UnlockError;
+
+use crate::child::ChildError;
+use crate::environment::EnvironmentError;
+
+/// A failed command.
+#[derive(Debug, Clone)]
+pub(crate) struct CommandError {
+    pub(crate) kind: Kind,
+    pub(crate) message: String,
+    pub(crate) causes: Vec<String>,
+    pub(crate) hint: Option<String>,
+}
+
+/// The kinds of failure, each with its exit code. The names are those of the JSON output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    Busy,
+    Conflict,
+    Damaged,
+    Failed,
+    Interrupted,
+    Launch,
+    Newer,
+    NoKeySource,
+    NoSuchSecret,
+    NoSuchSlot,
+    NoSuchVersion,
+    NotAVault,
+    NotDurable,
+    NotExecutable,
+    NotFound,
+    Refused,
+    Truncated,
+    UnreadableFile,
+    UntrustedFile,
+    Usage,
+    VaultGone,
+    WrongKey,
+}
+
+impl Kind {
+    /// Returns the exit code.
+    pub(crate) const fn exit_code(self) -> u8 {
+        match self {
+            Self::Failed | Self::NotDurable | Self::UnreadableFile | Self::UntrustedFile => 1,
+            Self::Usage => 2,
+            Self::NoSuchSecret | Self::NoSuchSlot | Self::NoSuchVersion => 4,
+            Self::NoKeySource | Self::WrongKey => 5,
+            Self::Damaged | Self::NotAVault | Self::Truncated | Self::VaultGone => 6,
+            Self::Busy | Self::Conflict => 8,
+            Self::Refused => 10,
+            Self::Newer => 12,
+            Self::Launch => 125,
+            Self::NotExecutable => 126,
+            Self::NotFound => 127,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// Tells whether the same command may succeed if it is simply run again.
+    pub(crate) const fn is_retryable(self) -> bool {
+        matches!(self, Self::Busy | Self::Conflict)
+    }
+}
+
+impl CommandError {
+    /// Makes an error without a cause and without a hint.
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), causes: Vec::new(), hint: None }
+    }
+
+    /// Makes an error of wrong usage.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// Makes the error of a person who pressed Ctrl-C.
+    pub(crate) fn interrupted() -> Self {
+        Self::new(Kind::Interrupted, "interrupted")
+    }
+
+    /// Adds what led to the error, with all its sources.
+    pub(crate) fn caused_by(mut self, error: &dyn Error) -> Self {
+        let mut next = Some(error);
+        while let Some(cause) = next {
+            self.causes.push(cause.to_string());
+            next = cause.source();
+        }
+        self
+    }
+
+    /// Adds the sources of an error whose own text is the message already.
+    pub(crate) fn caused_by_sources_of(self, error: &dyn Error) -> Self {
+        match error.source() {
+            Some(source) => self.caused_by(source),
+            None => self,
+        }
+    }
+
+    /// Adds a line of what led to the error.
+    pub(crate) fn because(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
+    /// Adds what to do next.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Makes the error of a vault that can't be unlocked.
+pub(crate) fn cannot_unlock(path: &Path, error: UnlockError) -> CommandError {
+    match error {
+        UnlockError::Format(error) => bad_file(path, &error),
+        UnlockError::Interrupted => CommandError::interrupted(),
+        UnlockError::NoKey { slots, attempts, wrong_key } => {
+            let kind = if wrong_key { Kind::WrongKey } else { Kind::NoKeySource };
+            let mut failed = CommandError::new(kind, format!("cannot unlock {}", path.display()));
+            for attempt in &attempts {
+                failed = failed.because(format!("{}: {}", attempt.source, attempt.failure));
+            }
+            failed = failed.because(format!("the vault has these key slots: {}", slots.join(", ")));
+            failed.hint(unlock_hint(&slots))
+        }
+        other => {
+            CommandError::new(Kind::Failed, format!("cannot unlock {}", path.display())).caused_by(&other)
+        }
+    }
+}
+
+fn unlock_hint(slots: &[&str]) -> &'static str {
+    if slots.contains(&"recovery") {
+        return "`keyward --recovery status` opens the vault with its recovery code";
+    }
+    if slots.contains(&"passphrase") {
+        return "set `KEYWARD_VAULT_PASSPHRASE`, or run the command on a terminal to be asked";
+    }
+    if slots.contains(&"env") {
+        return "set `KEYWARD_VAULT_KEY` or `KEYWARD_VAULT_KEY_FILE` to the key of the env slot";
+    }
+    "`keyward slot list` shows which key slots the vault has"
+}
+
+/// Makes the error of a file that can't be read as a vault.
+pub(crate) fn bad_file(path: &Path, error: &FormatError) -> CommandError {
+    let kind = format_kind(error);
+    let hint = match error {
+        FormatError::Newer { .. } => "install a newer keyward; `keyward --version` shows this one's version",
+        FormatError::Value { .. } => {
+            "`keyward verify` lists what is damaged; `put` or `rm` of that secret still works"
+        }
+        FormatError::Foreign | FormatError::Purpose { .. } => "`--vault PATH` names another file",
+        FormatError::Read(_) => "`keyward status` says more",
+        _ => "`keyward restore` brings the generation before this one back",
+    };
+    CommandError::new(kind, format!("cannot read {}", path.display())).caused_by(error).hint(hint)
+}
+
+const fn format_kind(error: &FormatError) -> Kind {
+    match error {
+        FormatError::Foreign | FormatError::Purpose { .. } => Kind::NotAVault,
+        FormatError::Newer { .. } => Kind::Newer,
+        FormatError::Read(_) => Kind::Failed,
+        FormatError::Truncated { .. } => Kind::Truncated,
+        _ => Kind::Damaged,
+    }
+}
+
+/// Makes the error of a store that refused or failed.
+pub(crate) fn store_failed(error: &StoreError) -> CommandError {
+    let (kind, hint) = match error {
+        StoreError::Busy { .. } => (Kind::Busy, "run the command again when that process is done"),
+        StoreError::Conflict { .. } => (Kind::Conflict, "run the command again"),
+        StoreError::Missing { .. } => {
+            (Kind::VaultGone, "`keyward restore` brings the previous generation back")
+        }
+        StoreError::NotAFile { .. } | StoreError::TooLarge { .. } => {
+            (Kind::NotAVault, "`--vault PATH` names another file")
+        }
+        StoreError::NotDurable { .. } => {
+            (Kind::NotDurable, "the change is stored; run `sync` to be sure of it")
+        }
+        StoreError::Untrusted { .. } => (Kind::UntrustedFile, ""),
+        _ => (Kind::Failed, "nothing was written; `keyward status` shows the vault"),
+    };
+    let failed = CommandError::new(kind, error.to_string()).caused_by_sources_of(error);
+    match error.fix() {
+        Some(fix) => failed.hint(format!("run `{fix}`")),
+        None => failed.hint(hint),
+    }
+}
+
+/// Makes the error of a change that was not written.
+pub(crate) fn commit_failed(path: &Path, error: CommitError) -> CommandError {
+    match error {
+        CommitError::Change(error) => change_refused(path, &error),
+        CommitError::Format(error) => bad_file(path, &error),
+        CommitError::Store(error) => store_failed(&error),
+        rekeyed => CommandError::new(Kind::Conflict, rekeyed.to_string()).hint("run the command again"),
+    }
+}
+
+fn change_refused(path: &Path, error: &ChangeError) -> CommandError {
+    let failed = |kind| CommandError::new(kind, error.to_string());
+    match error {
+        ChangeError::Format(error) => bad_file(path, error),
+        ChangeError::LastSlot => {
+            failed(Kind::Refused).hint("add another one first: `keyward slot add recovery`")
+        }
+        ChangeError::NoSecret { .. } => failed(Kind::NoSuchSecret).hint("`keyward list` shows what there is"),
+        ChangeError::NoSlot(_) => failed(Kind::NoSuchSlot).hint("`keyward slot list` shows the slots"),
+        ChangeError::NoVersion { name, .. } => {
+            failed(Kind::NoSuchVersion).hint(format!("`keyward history {name}` shows the versions"))
+        }
+        ChangeError::SlotsChanged => failed(Kind::Conflict).hint("run the command again"),
+        ChangeError::TooManySlots => failed(Kind::Refused).hint("`keyward slot rm ID` makes room"),
+        ChangeError::WorkspaceElsewhere { .. } => failed(Kind::Refused).hint(BIND_HINT),
+        _ => failed(Kind::Failed),
+    }
+}
+
+/// What to do about a workspace id that is used in a directory it was not bound to.
+pub(crate) const BIND_HINT: &str = "if this directory may have the workspace's secrets: `keyward init --bind`, or `--workspace ID` for one command";
+
+impl From<ChildError> for CommandError {
+    fn from(error: ChildError) -> Self {
+        let kind = match error {
+            ChildError::NotExecutable { .. } => Kind::NotExecutable,
+            ChildError::NotFound { .. } => Kind::NotFound,
+            _ => Kind::Launch,
+        };
+        Self::new(kind, error.to_string()).caused_by_sources_of(&error)
+    }
+}
+
+impl From<EnvironmentError> for CommandError {
+    fn from(error: EnvironmentError) -> Self {
+        Self::new(Kind::Launch, error.to_string())
+            .hint("`--only NAME,NAME` chooses other secrets; `keyward get NAME` hands this one over")
+    }
+}

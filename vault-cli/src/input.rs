@@ -1,0 +1,146 @@
+//! Where a value comes from: a hidden prompt, stdin, a file, a descriptor, or (with a warning) the
+//! command line.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::path::Path;
+
+use vault_core::format::MAX_VALUE;
+use vault_core::secret::SecretBytes;
+use zeroize::Zeroizing;
+
+use crate::error::{CommandError, Kind};
+use crate::ui::Ui;
+
+/// How a value is given and what is done to it.
+#[derive(Debug)]
+pub(crate) struct ValueInput<'a> {
+    /// The value argument: none, `-`, `@FILE` or the value itself.
+    pub(crate) argument: Option<&'a str>,
+    /// The descriptor of `--value-fd`.
+    pub(crate) descriptor: Option<u32>,
+    /// Keep a line end at the end.
+    pub(crate) raw: bool,
+    /// Take a value of no bytes.
+    pub(crate) allow_empty: bool,
+}
+
+impl ValueInput<'_> {
+    /// Reads the value; `name` is for the prompt.
+    ///
+    /// # Errors
+    ///
+    /// Nothing to read from, an unreadable file, a value that is empty or too large.
+    pub(crate) fn read(&self, ui: Ui, name: &str) -> Result<SecretBytes, CommandError> {
+        let value = self.read_as_given(ui, name)?;
+        if value.is_empty() && !self.allow_empty {
+            return Err(CommandError::usage(format!("the value of {name} is empty; nothing was stored"))
+                .hint("`--allow-empty` stores an empty value"));
+        }
+        Ok(value)
+    }
+
+    fn read_as_given(&self, ui: Ui, name: &str) -> Result<SecretBytes, CommandError> {
+        if let Some(descriptor) = self.descriptor {
+            return self.read_file(Path::new(&format!("/dev/fd/{descriptor}")));
+        }
+        match self.argument {
+            None if io::stdin().is_terminal() => ask(ui, name),
+            None | Some("-") => self.read_all(io::stdin().lock(), "stdin"),
+            Some(argument) => match argument.strip_prefix('@') {
+                Some(path) => self.read_file(Path::new(path)),
+                None => {
+                    ui.warn("a value on the command line shows in `ps` and in the shell's history; pipe it, or use @FILE");
+                    Ok(SecretBytes::new(argument.as_bytes().to_vec()))
+                }
+            },
+        }
+    }
+
+    fn read_file(&self, path: &Path) -> Result<SecretBytes, CommandError> {
+        let shown = path.display().to_string();
+        let file = File::open(path).map_err(|error| unreadable(&shown, &error))?;
+        self.read_all(file, &shown)
+    }
+
+    /// Reads to the end, at most one byte more than a value may have beside its line end.
+    fn read_all(&self, source: impl Read, shown: &str) -> Result<SecretBytes, CommandError> {
+        let mut bytes = Zeroizing::new(Vec::new());
+        let limit = MAX_VALUE as u64 + 3;
+        source.take(limit).read_to_end(&mut bytes).map_err(|error| unreadable(shown, &error))?;
+        if !self.raw {
+            let length = bytes.len() - line_end(&bytes);
+            bytes.truncate(length);
+        }
+        if bytes.len() > MAX_VALUE {
+            return Err(CommandError::new(
+                Kind::Failed,
+                format!("the value from {shown} is over 1 MiB (1048576 bytes)"),
+            )
+            .hint("a secret is a key, not a file store; encrypt large files with a key that keyward keeps"));
+        }
+        Ok(SecretBytes::new(std::mem::take(&mut *bytes)))
+    }
+}
+
+fn ask(ui: Ui, name: &str) -> Result<SecretBytes, CommandError> {
+    if !ui.may_prompt() {
+        return Err(CommandError::usage(format!("no value for {name}, and nobody to ask"))
+            .hint(format!("pipe it: `printf %s \"$VALUE\" | keyward put {name}`")));
+    }
+    let value = ui.ask_secret(&format!("Value of {name}: "))?;
+    Ok(SecretBytes::new(value.expose_secret().as_bytes().to_vec()))
+}
+
+/// The length of the one line end that editors and `echo` add to a text. Binary values keep every byte.
+fn line_end(bytes: &[u8]) -> usize {
+    let is_text = std::str::from_utf8(bytes).is_ok() && !bytes.contains(&0);
+    match bytes {
+        _ if !is_text => 0,
+        [.., b'\r', b'\n'] => 2,
+        [.., b'\n'] => 1,
+        _ => 0,
+    }
+}
+
+fn unreadable(shown: &str, error: &io::Error) -> CommandError {
+    CommandError::new(Kind::UnreadableFile, format!("cannot read the value from {shown}")).caused_by(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(raw: bool, bytes: &[u8]) -> Result<Vec<u8>, CommandError> {
+        let input = ValueInput { argument: None, descriptor: None, raw, allow_empty: false };
+        input.read_all(bytes, "test").map(|value| value.expose_secret().to_vec())
+    }
+
+    #[test]
+    fn exactly_one_line_end_of_a_text_is_stripped() {
+        for (given, kept) in
+            [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), (" a ", " a "), ("a\r", "a\r"), ("\n", "")]
+        {
+            assert_eq!(read(false, given.as_bytes()).unwrap(), kept.as_bytes(), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn binary_and_raw_values_keep_every_byte() {
+        assert_eq!(read(false, b"\xff\n").unwrap(), b"\xff\n");
+        assert_eq!(read(false, b"a\0\n").unwrap(), b"a\0\n");
+        assert_eq!(read(true, b"a\n").unwrap(), b"a\n");
+    }
+
+    #[test]
+    fn one_mebibyte_is_the_most() {
+        assert_eq!(read(false, &[b'a'; MAX_VALUE]).unwrap().len(), MAX_VALUE);
+        assert_eq!(
+            read(false, &[vec![b'a'; MAX_VALUE], b"\r\n".to_vec()].concat()).unwrap().len(),
+            MAX_VALUE
+        );
+        assert!(read(false, &[b'a'; MAX_VALUE + 1]).is_err());
+        assert!(read(true, &[vec![b'a'; MAX_VALUE], b"\n".to_vec()].concat()).is_err());
+        assert!(read(false, &[b'a'; MAX_VALUE + 9]).is_err());
+    }
+}

@@ -1,0 +1,175 @@
+//! The terminal: messages on stderr, prompts, questions. The only place that writes to it, beside the
+//! reports of `output.rs`.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+use vault_core::secret::{SecretBytes, SecretString};
+
+use crate::arguments::{ColorWhen, Globals, OutputForm};
+use crate::error::CommandError;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default();
+
+/// The longest answer to a question, in bytes.
+const MAX_ANSWER: u64 = 64;
+
+/// Keeps what a panic carries off the screen: it could hold a part of a secret. Only the place is shown.
+pub(crate) fn hide_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        let written =
+            writeln!(io::stderr(), "error: keyward failed at {place}; this is a bug, please report it");
+        drop(written);
+    }));
+}
+
+/// How to talk to the person, decided once from flags, environment and streams.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ui {
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
+    color: ColorChoice,
+    may_prompt: bool,
+}
+
+impl Ui {
+    /// Decides how to talk. `is_ci` says that nobody is there to answer.
+    pub(crate) fn new(globals: &Globals, is_ci: bool) -> Self {
+        let color = match globals.color {
+            ColorWhen::Auto => ColorChoice::Auto,
+            ColorWhen::Always => ColorChoice::Always,
+            ColorWhen::Never => ColorChoice::Never,
+        };
+        Self {
+            json: globals.json || globals.output == Some(OutputForm::Json),
+            quiet: globals.quiet,
+            verbose: globals.verbose,
+            color,
+            may_prompt: !globals.no_input && !is_ci && io::stdin().is_terminal(),
+        }
+    }
+
+    /// Tells whether a person can be asked.
+    pub(crate) const fn may_prompt(self) -> bool {
+        self.may_prompt
+    }
+
+    /// Says something that the person should know but need not act on.
+    pub(crate) fn note(self, text: &str) {
+        if !self.quiet {
+            self.line(Style::new(), "", text);
+        }
+    }
+
+    /// Says something for `--verbose`.
+    pub(crate) fn detail(self, text: &str) {
+        if self.verbose {
+            self.line(Style::new(), "", text);
+        }
+    }
+
+    /// Warns. Warnings are errors that did not stop the command, so `--quiet` does not hide them.
+    pub(crate) fn warn(self, text: &str) {
+        self.line(WARNING, "warning: ", text);
+    }
+
+    /// Shows an error with its causes and what to do next.
+    pub(crate) fn error(self, error: &CommandError) {
+        self.line(ERROR, "error: ", &error.message);
+        error.causes.iter().for_each(|cause| self.line(Style::new(), "caused by: ", cause));
+        error.hint.iter().for_each(|hint| self.line(HINT, "hint: ", hint));
+    }
+
+    /// Shows a key or code that the person has to keep, this once. `--quiet` does not hide it.
+    pub(crate) fn show_once(self, what: &str, text: &SecretString) {
+        self.line(WARNING, "keep this: ", &format!("the {what} is shown only now: {}", text.expose_secret()));
+    }
+
+    /// Writes one line to stderr. There is nobody to tell that stderr is closed.
+    fn line(self, style: Style, head: &str, text: &str) {
+        let mut stderr = AutoStream::new(io::stderr(), self.color).lock();
+        let written = writeln!(stderr, "{style}{head}{style:#}{text}");
+        drop(written);
+    }
+
+    /// Asks for a hidden value on the terminal.
+    ///
+    /// # Errors
+    ///
+    /// Interrupted with Ctrl-C (the terminal is put back before), or no terminal.
+    pub(crate) fn ask_secret(self, prompt: &str) -> Result<SecretString, CommandError> {
+        let _sigint = SigintHeld::new()?;
+        match rpassword::prompt_password(prompt) {
+            Ok(text) => Ok(SecretString::new(text)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(CommandError::interrupted()),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(CommandError::interrupted()),
+            Err(error) => Err(no_terminal(&error)),
+        }
+    }
+
+    /// Asks for a new passphrase, twice.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ask_secret`]; wrong usage if the two differ or are empty.
+    pub(crate) fn ask_new_passphrase(self) -> Result<SecretBytes, CommandError> {
+        let first = self.ask_secret("New passphrase: ")?;
+        if first.expose_secret().is_empty() {
+            return Err(CommandError::usage("a passphrase can't be empty"));
+        }
+        let second = self.ask_secret("The same again: ")?;
+        if first.expose_secret() != second.expose_secret() {
+            return Err(CommandError::usage("the two passphrases differ; nothing was changed"));
+        }
+        if first.expose_secret().chars().count() < 16 {
+            self.warn(
+                "a short passphrase can be guessed by whoever has the file; five random words are better",
+            );
+        }
+        Ok(SecretBytes::new(first.expose_secret().as_bytes().to_vec()))
+    }
+
+    /// Asks a yes-or-no question on the terminal; an empty answer is yes.
+    ///
+    /// # Errors
+    ///
+    /// No terminal.
+    pub(crate) fn ask_yes(self, question: &str) -> Result<bool, CommandError> {
+        let terminal =
+            File::options().read(true).write(true).open("/dev/tty").map_err(|e| no_terminal(&e))?;
+        write!(&terminal, "{question} [Y/n] ").map_err(|error| no_terminal(&error))?;
+        let mut answer = String::new();
+        let read = BufReader::new(terminal.take(MAX_ANSWER)).read_line(&mut answer);
+        read.map_err(|error| no_terminal(&error))?;
+        Ok(answer.ends_with('\n') && !answer.trim().to_lowercase().starts_with('n'))
+    }
+}
+
+fn no_terminal(error: &io::Error) -> CommandError {
+    CommandError::usage("cannot ask on the terminal").caused_by(error)
+}
+
+/// While it lives, Ctrl-C does not end the process, so that a hidden prompt can put the terminal back
+/// first. The prompt itself reports the key.
+struct SigintHeld(signal_hook::SigId);
+
+impl SigintHeld {
+    fn new() -> Result<Self, CommandError> {
+        let flag = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(signal_hook::consts::SIGINT, flag).map(Self).map_err(|e| no_terminal(&e))
+    }
+}
+
+impl Drop for SigintHeld {
+    fn drop(&mut self) {
+        signal_hook::low_level::unregister(self.0);
+    }
+}

@@ -1,0 +1,251 @@
+//! Opening and changing the vault for a command: store, sources, the messages on the way, and the
+//! workspace's right to its id.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use vault_core::crypto::kdf::KdfParams;
+use vault_core::format::index::Index;
+use vault_core::format::{Header, Purpose};
+use vault_core::slot::{KeySource, SlotId};
+use vault_core::source::machine::{self, Hostname};
+use vault_core::store::{FileStore, Previous, StoreError, VaultStore};
+use vault_core::vault::commit::{CommitError, Committed, commit};
+use vault_core::vault::draft::{ChangeError, Draft};
+use vault_core::vault::unlock::AttemptFailure;
+use vault_core::vault::{LockedVault, UnlockedVault};
+
+use crate::context::{Context, Place};
+use crate::enrol::{self, NewSlot};
+use crate::error::{BIND_HINT, CommandError, Kind, bad_file, cannot_unlock, commit_failed, store_failed};
+use crate::sources::Sources;
+
+/// An unlocked vault and how it was opened.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) vault: UnlockedVault,
+    /// The name of the source that opened it.
+    pub(crate) source: String,
+    /// This machine has another name than the slot that opened the vault was made for.
+    renamed: Option<Hostname>,
+}
+
+/// The vault of a command, or its absence, which is an empty vault.
+#[derive(Debug)]
+pub(crate) struct VaultAccess<'c> {
+    pub(crate) ctx: &'c Context,
+    pub(crate) store: FileStore,
+}
+
+impl<'c> VaultAccess<'c> {
+    /// Finds the vault's file; nothing is read yet.
+    pub(crate) fn new(ctx: &'c Context) -> Result<Self, CommandError> {
+        ctx.warn_if_soft();
+        Ok(Self { ctx, store: ctx.store()? })
+    }
+
+    /// Returns the path of the vault.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.store.location().to_path_buf()
+    }
+
+    /// Reads the header; `None` where there is no vault yet.
+    pub(crate) fn open_locked(&self) -> Result<Option<LockedVault>, CommandError> {
+        let snapshot = self.store.open().map_err(|error| store_failed(&error))?;
+        let locked = snapshot.map(|snapshot| LockedVault::open(snapshot, Purpose::Secrets)).transpose();
+        locked.map_err(|error| bad_file(&self.path(), &error))
+    }
+
+    /// Opens the vault; `None` where there is none yet.
+    pub(crate) fn open(&self) -> Result<Option<Opened>, CommandError> {
+        let Some(locked) = self.open_locked()? else { return Ok(None) };
+        self.unlock(locked, Sources::new(self.ctx)?).map(Some)
+    }
+
+    /// Opens the vault if that takes nobody's attention and costs no network.
+    pub(crate) fn open_quietly(&self) -> Result<Option<Opened>, CommandError> {
+        let Some(locked) = self.open_locked()? else { return Ok(None) };
+        self.unlock(locked, Sources::new(self.ctx)?.without_prompts()).map(Some)
+    }
+
+    /// Opens the vault, which has to be there.
+    pub(crate) fn open_existing(&self) -> Result<Opened, CommandError> {
+        self.open()?.ok_or_else(|| no_vault(&self.path()))
+    }
+
+    /// Unlocks a vault and says what the person should know of how that went.
+    pub(crate) fn unlock(&self, locked: LockedVault, mut sources: Sources) -> Result<Opened, CommandError> {
+        let unlocked =
+            locked.unlock(&mut sources.in_order()).map_err(|error| cannot_unlock(&self.path(), error))?;
+        for attempt in &unlocked.failed {
+            self.ctx.ui.detail(&format!("not opened by {}: {}", attempt.source, attempt.failure));
+        }
+        self.ctx.ui.detail(&format!("opened {} by {}", self.path().display(), unlocked.source));
+        let opened_by_environment =
+            unlocked.source.starts_with("KEYWARD_") || unlocked.source.starts_with("--");
+        if !opened_by_environment {
+            self.warn_of_wrong_keys(&unlocked.vault, &mut sources);
+        }
+        let renamed = self.renamed(&unlocked.vault, &sources);
+        Ok(Opened { vault: unlocked.vault, source: unlocked.source, renamed })
+    }
+
+    /// Applies a change to the newest state and writes it. A machine slot made for a former host name
+    /// is replaced on the way.
+    pub(crate) fn change<T>(
+        &self,
+        opened: Opened,
+        previous: Previous,
+        change: impl FnOnce(&mut Draft<'_>) -> Result<T, ChangeError>,
+    ) -> Result<Committed<T>, CommandError> {
+        let replacement = self.replacement_slot(&opened)?;
+        let vault_id = opened.vault.header().vault_id;
+        let mut used = false;
+        let committed = commit(&self.store, opened.vault, previous, |draft| {
+            if let Some((old, new)) = &replacement {
+                used = replace_slot(draft, *old, new)?;
+            }
+            change(draft)
+        });
+        if let Some((_, new)) = replacement.filter(|_| !used || committed.is_err()) {
+            new.discard(self.ctx, vault_id);
+        }
+        committed.map_err(|error| commit_failed(&self.path(), error))
+    }
+
+    /// Replaces the root key; the slots are those that `add_slots` adds. Refuses if the vault has other
+    /// slots by now than those that were looked at.
+    pub(crate) fn rekey(
+        &self,
+        opened: Opened,
+        known: &[SlotId],
+        add_slots: impl FnOnce(&mut Draft<'_>) -> Result<(), ChangeError>,
+    ) -> Result<Header, CommandError> {
+        let committed = commit(&self.store, opened.vault, Previous::Drop, |draft| {
+            let changed = !draft.slots().iter().map(|slot| slot.id).eq(known.iter().copied());
+            if changed {
+                return Err(ChangeError::SlotsChanged);
+            }
+            draft.rekey()?;
+            add_slots(draft)
+        });
+        committed.map(|committed| committed.header).map_err(|error| commit_failed(&self.path(), error))
+    }
+
+    /// Applies a change, and creates the vault first where there is none.
+    pub(crate) fn change_or_create<T>(
+        &self,
+        change: impl Fn(&mut Draft<'_>) -> Result<T, ChangeError>,
+    ) -> Result<T, CommandError> {
+        if let Some(opened) = self.open()? {
+            return self.change(opened, Previous::Keep, change).map(|committed| committed.outcome);
+        }
+        let creation = enrol::Creation::prepare(self.ctx, None, KdfParams::DEFAULT)?;
+        match creation.commit(&self.store, &change) {
+            Ok(outcome) => Ok(outcome),
+            Err(CommitError::Store(StoreError::Conflict { .. })) => {
+                let opened = self.open_existing()?;
+                self.change(opened, Previous::Keep, change).map(|committed| committed.outcome)
+            }
+            Err(error) => Err(commit_failed(&self.path(), error)),
+        }
+    }
+
+    /// Reads the index of an opened vault.
+    pub(crate) fn index<'v>(&self, opened: &'v Opened) -> Result<Index<'v>, CommandError> {
+        opened.vault.index().map_err(|error| bad_file(&self.path(), &error))
+    }
+
+    /// Refuses a workspace that a `.keyward.toml` claims and that the vault gave to other directories.
+    pub(crate) fn check_claim(&self, place: &Place, index: &Index<'_>) -> Result<(), CommandError> {
+        let Some(directory) = &place.claimed_by else { return Ok(()) };
+        if may_use(index, place) {
+            return Ok(());
+        }
+        let (workspace, directory) = (&place.workspace, directory.display());
+        let refused = format!("workspace {workspace} is not bound to {directory}");
+        Err(CommandError::new(Kind::Refused, refused).hint(BIND_HINT))
+    }
+
+    /// A key that is set and wrong is said, even where another source opened the vault.
+    fn warn_of_wrong_keys(&self, vault: &UnlockedVault, sources: &mut Sources) {
+        for supply in sources.environment_keys() {
+            let wrong = match supply.problem() {
+                Some(problem) => problem,
+                None => match vault.ask(supply) {
+                    Err(AttemptFailure::WrongKey(_)) => {
+                        "its key does not open the vault's env slot".to_owned()
+                    }
+                    _ => continue,
+                },
+            };
+            self.ctx.ui.warn(&format!("{}: {wrong}; the vault was opened by another key", supply.label()));
+        }
+    }
+
+    fn renamed(&self, vault: &UnlockedVault, sources: &Sources) -> Option<Hostname> {
+        let recorded = sources.machine.as_ref()?.recorded_hostname(vault.opened_by()?.id)?;
+        let today = Some(machine::canonical_hostname()).filter(|today| today != recorded)?;
+        self.ctx.ui.note(&format!(
+            "this machine was named {recorded} when its key slot was made and is now {today}; \
+             the next write makes a slot for the new name"
+        ));
+        Some(today)
+    }
+
+    /// Makes the slot for a new host name before the turn to write begins.
+    fn replacement_slot(&self, opened: &Opened) -> Result<Option<(SlotId, NewSlot)>, CommandError> {
+        let (Some(hostname), Some(old)) = (&opened.renamed, opened.vault.opened_by()) else {
+            return Ok(None);
+        };
+        let new = NewSlot::machine(self.ctx, opened.vault.header().vault_id, hostname)?;
+        Ok(Some((old.id, new)))
+    }
+}
+
+/// Puts the new machine slot in the place of the old one, unless another process did so already.
+fn replace_slot(draft: &mut Draft<'_>, old: SlotId, new: &NewSlot) -> Result<bool, ChangeError> {
+    if !draft.slots().iter().any(|slot| slot.id == old) {
+        return Ok(false);
+    }
+    new.add_to(draft)?;
+    draft.remove_slot(old).map(|_| true)
+}
+
+/// Binds the claiming directory to its workspace where the id is new, and refuses it where it is not.
+pub(crate) fn claim(draft: &mut Draft<'_>, place: &Place) -> Result<(), ChangeError> {
+    let Some(directory) = &place.claimed_by else { return Ok(()) };
+    if !may_use(draft.index(), place) {
+        let directory = directory.display().to_string();
+        return Err(ChangeError::WorkspaceElsewhere { workspace: place.workspace.clone(), directory });
+    }
+    bind(draft, place);
+    Ok(())
+}
+
+/// Binds the claiming directory to its workspace, whoever else uses it.
+pub(crate) fn bind(draft: &mut Draft<'_>, place: &Place) {
+    if let Some(directory) = &place.claimed_by {
+        draft.bind(&place.tenant, &place.workspace, directory.as_os_str().as_bytes());
+    }
+}
+
+/// A directory may use the id that it claims if the vault bound it, or if nobody uses the id yet.
+fn may_use(index: &Index<'_>, place: &Place) -> bool {
+    let Some(directory) = &place.claimed_by else { return true };
+    let of_workspace = |binding: &&vault_core::format::index::BindingRecord<'_>| {
+        binding.tenant == place.tenant.as_str() && binding.workspace == place.workspace.as_str()
+    };
+    let mut bindings = index.bindings.iter().filter(of_workspace).peekable();
+    if bindings.peek().is_none() {
+        let scope = vault_core::name::Scope::Workspace(place.tenant.clone(), place.workspace.clone());
+        return index.scope_position(&scope).is_none();
+    }
+    bindings.any(|binding| binding.directory == directory.as_os_str().as_bytes())
+}
+
+/// Makes the error of a command that needs a vault where there is none.
+pub(crate) fn no_vault(path: &std::path::Path) -> CommandError {
+    CommandError::new(Kind::NoSuchSecret, format!("there is no vault at {}", path.display()))
+        .hint("`keyward put NAME` makes one and stores a secret in it")
+}
