@@ -68,10 +68,9 @@ pub(crate) fn run(ctx: &Context, args: &HistoryArguments) -> Result<HistoryRepor
     let access = VaultAccess::new(ctx)?;
     let Some(opened) = access.open()? else { return Err(no_secret(&args.name, &place)) };
     let index = access.index(&opened)?;
-    let found = place.scopes().into_iter().map(|scope| (index.versions(&scope, &args.name), scope));
+    let mut found = place.scopes().into_iter().map(|scope| (index.versions(&scope, &args.name), scope));
     let (versions, scope) = found
-        .filter(|(versions, _)| !versions.is_empty())
-        .next()
+        .find(|(versions, _)| !versions.is_empty())
         .ok_or_else(|| no_secret(&args.name, &place))?;
     let newest = versions.start;
     let version = |at: usize| {

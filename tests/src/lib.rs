@@ -1,0 +1,164 @@
+//! The harness of the whole-binary tests: a home of its own for every test, an empty environment, and
+//! stdout, stderr and exit code taken together.
+//!
+//! The binary is the one that `cargo build` put beside the tests; `tests/run` builds it first.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A home directory of one test, removed at its end.
+#[derive(Debug)]
+pub struct Home {
+    directory: TempDir,
+    variables: Vec<(String, String)>,
+}
+
+/// What a finished command left.
+#[derive(Debug)]
+pub struct Finished {
+    /// The bytes on stdout.
+    pub stdout: Vec<u8>,
+    /// The bytes on stderr, as text.
+    pub stderr: String,
+    /// The exit code; 128 + n for signal n, as a shell says it.
+    pub code: i32,
+}
+
+/// Returns the path of the binary under test.
+pub fn keyward() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own path");
+    let path = test.ancestors().nth(2).expect("tests run in target/…/deps").join("keyward");
+    assert!(path.exists(), "{} is not built: run `cargo build` first, or `tests/run`", path.display());
+    path
+}
+
+impl Default for Home {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Home {
+    /// Makes an empty home. No keyring can be reached from it.
+    pub fn new() -> Self {
+        let directory = tempfile::Builder::new().prefix("keyward-home-").tempdir().expect("a home");
+        let variables = vec![("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned())];
+        Self { directory, variables }
+    }
+
+    /// Sets a variable for every command of this home.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Returns the home's directory.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Returns the default path of the vault.
+    pub fn vault(&self) -> PathBuf {
+        self.path().join(".local/share/keyward/vault")
+    }
+
+    /// Prepares a command; stdin is empty.
+    pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(keyward());
+        command.args(arguments).env_clear().env("HOME", self.path()).current_dir(self.path());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command with empty stdin.
+    pub fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Finished {
+        self.command(arguments).output().expect("keyward starts").into()
+    }
+
+    /// Runs a command that reads `input` on stdin.
+    pub fn run_with_input<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+        input: impl AsRef<[u8]>,
+    ) -> Finished {
+        feed(&mut self.command(arguments), input.as_ref())
+    }
+
+    /// Stores a secret and checks that it was stored.
+    pub fn put(&self, name: &str, value: impl AsRef<[u8]>) {
+        let stored = self.run_with_input(["put", name], value);
+        assert_eq!(stored.code, 0, "{stored}");
+    }
+
+    /// Returns the value of a secret, which has to be there.
+    pub fn get(&self, name: &str) -> Vec<u8> {
+        let got = self.run(["get", name]);
+        assert_eq!(got.code, 0, "{got}");
+        got.stdout
+    }
+
+    /// Writes a file in the home and returns its path.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().expect("a file in the home")).expect("its directory");
+        fs::write(&path, content).expect("a file in the home");
+        path
+    }
+}
+
+/// Runs a command that reads `input` on stdin.
+pub fn feed(command: &mut Command, input: &[u8]) -> Finished {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("keyward starts");
+    let mut stdin = child.stdin.take().expect("stdin is a pipe");
+    // A command may end without reading its input.
+    drop(stdin.write_all(input));
+    drop(stdin);
+    child.wait_with_output().expect("keyward ends").into()
+}
+
+impl From<Output> for Finished {
+    fn from(output: Output) -> Self {
+        use std::os::unix::process::ExitStatusExt;
+        let status = output.status;
+        let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        Self { stdout: output.stdout, stderr, code }
+    }
+}
+
+impl Finished {
+    /// Returns stdout as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Checks the exit code and that stderr has each of `parts`.
+    #[track_caller]
+    pub fn fails(&self, code: i32, parts: &[&str]) {
+        assert_eq!(self.code, code, "{self}");
+        for part in parts {
+            assert!(self.stderr.contains(part), "stderr lacks {part:?}\n{self}");
+        }
+    }
+
+    /// Checks that the command was done.
+    #[track_caller]
+    pub fn succeeds(&self) -> &Self {
+        assert_eq!(self.code, 0, "{self}");
+        self
+    }
+}
+
+/// The three outcomes in one text, for snapshots and for messages of failed tests.
+impl fmt::Display for Finished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "code: {}\n--- stdout\n{}--- stderr\n{}", self.code, self.text(), self.stderr)
+    }
+}
