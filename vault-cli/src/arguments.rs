@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use vault_core::name::{TenantId, WorkspaceId};
 
@@ -188,6 +189,7 @@ Exit codes:
 /// The exit code to end with.
 pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     Arguments::try_parse().map_err(|error| {
+        let error = without_values(error);
         if error.use_stderr() && asks_for_json(std::env::args_os()) {
             return output::fail_usage(&CommandError::usage(first_line(&error)));
         }
@@ -203,6 +205,27 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
 /// Returns the command line's definition, for completions and man pages.
 pub(crate) fn definition() -> clap::Command {
     Arguments::command()
+}
+
+/// Takes out of an error of usage what may be a secret in the wrong place: the text of a bad name, or a
+/// word too many.
+fn without_values(mut error: clap::Error) -> clap::Error {
+    let hidden = || ContextValue::String("…".to_owned());
+    match error.kind() {
+        ErrorKind::ValueValidation => {
+            error.insert(ContextKind::InvalidValue, hidden());
+        }
+        ErrorKind::UnknownArgument if !is_option(error.get(ContextKind::InvalidArg)) => {
+            error.insert(ContextKind::InvalidArg, hidden());
+            error.remove(ContextKind::Suggested);
+        }
+        _ => {}
+    }
+    error
+}
+
+fn is_option(argument: Option<&ContextValue>) -> bool {
+    matches!(argument, Some(ContextValue::String(text)) if text.starts_with('-'))
 }
 
 /// Tells whether arguments that did not parse ask for JSON.

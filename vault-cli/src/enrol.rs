@@ -14,7 +14,7 @@ use vault_core::source::machine::{self, Hostname};
 use vault_core::source::recovery::RecoveryCode;
 use vault_core::source::supply::EnvSupply;
 use vault_core::source::{generate_slot_key, key_text};
-use vault_core::store::{FileStore, Previous, VaultStore};
+use vault_core::store::{FileStore, Previous, StoreError, VaultStore};
 use vault_core::vault::UnlockedVault;
 use vault_core::vault::commit::{CommitError, commit};
 use vault_core::vault::draft::{ChangeError, Draft};
@@ -102,8 +102,16 @@ impl NewSlot {
     }
 
     /// Takes back what was written outside the vault, when the vault was not.
-    pub(crate) fn discard(&self, ctx: &Context, vault_id: VaultId) {
+    fn discard(&self, ctx: &Context, vault_id: VaultId) {
         forget(ctx, vault_id, self.kind, self.id);
+    }
+}
+
+/// After an error: slots of a vault that was written all the same (but not confirmed on disk) are kept,
+/// and what they have to show is shown; what was made for a vault that was not written is taken back.
+pub(crate) fn settle(ctx: &Context, vault_id: VaultId, slots: &[NewSlot], written: bool) {
+    for slot in slots {
+        if written { show_kept(ctx, slot) } else { slot.discard(ctx, vault_id) }
     }
 }
 
@@ -170,7 +178,8 @@ impl<'c> Creation<'c> {
                 Ok(committed.outcome)
             }
             Err(error) => {
-                self.slots.iter().for_each(|slot| slot.discard(self.ctx, vault_id));
+                let written = matches!(error, CommitError::Store(StoreError::NotDurable { .. }));
+                settle(self.ctx, vault_id, &self.slots, written);
                 Err(error)
             }
         }

@@ -1,9 +1,12 @@
 //! Where a value comes from: a hidden prompt, stdin, a file, a descriptor, or (with a warning) the
 //! command line.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
 
 use vault_core::format::MAX_VALUE;
 use vault_core::secret::SecretBytes;
@@ -12,11 +15,33 @@ use zeroize::Zeroizing;
 use crate::error::{CommandError, Kind};
 use crate::ui::Ui;
 
+/// The value argument as it was typed.
+#[derive(Debug, Clone)]
+pub(crate) enum ValueArgument {
+    /// `@FILE`
+    File(PathBuf),
+    /// The value itself.
+    Literal(Arc<SecretBytes>),
+    /// `-`
+    Stdin,
+}
+
+impl FromStr for ValueArgument {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text.strip_prefix('@') {
+            Some(path) => Self::File(path.into()),
+            None if text == "-" => Self::Stdin,
+            None => Self::Literal(Arc::new(SecretBytes::new(text.as_bytes().to_vec()))),
+        })
+    }
+}
+
 /// How a value is given and what is done to it.
 #[derive(Debug)]
 pub(crate) struct ValueInput<'a> {
-    /// The value argument: none, `-`, `@FILE` or the value itself.
-    pub(crate) argument: Option<&'a str>,
+    pub(crate) argument: Option<&'a ValueArgument>,
     /// The descriptor of `--value-fd`.
     pub(crate) descriptor: Option<u32>,
     /// Keep a line end at the end.
@@ -46,14 +71,12 @@ impl ValueInput<'_> {
         }
         match self.argument {
             None if io::stdin().is_terminal() => ask(ui, name),
-            None | Some("-") => self.read_all(io::stdin().lock(), "stdin"),
-            Some(argument) => match argument.strip_prefix('@') {
-                Some(path) => self.read_file(Path::new(path)),
-                None => {
-                    ui.warn("a value on the command line shows in `ps` and in the shell's history; pipe it, or use @FILE");
-                    Ok(SecretBytes::new(argument.as_bytes().to_vec()))
-                }
-            },
+            None | Some(ValueArgument::Stdin) => self.read_all(io::stdin().lock(), "stdin"),
+            Some(ValueArgument::File(path)) => self.read_file(path),
+            Some(ValueArgument::Literal(value)) => {
+                ui.warn("a value on the command line shows in `ps` and in the shell's history; pipe it, or use @FILE");
+                Ok(SecretBytes::new(value.expose_secret().to_vec()))
+            }
         }
     }
 

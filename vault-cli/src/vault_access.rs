@@ -107,10 +107,12 @@ impl<'c> VaultAccess<'c> {
             }
             change(draft)
         });
-        if let Some((_, new)) = replacement.filter(|_| !used || committed.is_err()) {
-            new.discard(self.ctx, vault_id);
+        let committed = committed.map_err(|error| commit_failed(&self.path(), error));
+        if let Some((_, new)) = replacement {
+            let written = committed.as_ref().err().is_none_or(|error| error.kind == Kind::NotDurable);
+            enrol::settle(self.ctx, vault_id, &[new], used && written);
         }
-        committed.map_err(|error| commit_failed(&self.path(), error))
+        committed
     }
 
     /// Replaces the root key; the slots are those that `add_slots` adds. Refuses if the vault has other

@@ -69,9 +69,8 @@ pub(crate) fn run(ctx: &Context, args: &HistoryArguments) -> Result<HistoryRepor
     let Some(opened) = access.open()? else { return Err(no_secret(&args.name, &place)) };
     let index = access.index(&opened)?;
     let mut found = place.scopes().into_iter().map(|scope| (index.versions(&scope, &args.name), scope));
-    let (versions, scope) = found
-        .find(|(versions, _)| !versions.is_empty())
-        .ok_or_else(|| no_secret(&args.name, &place))?;
+    let (versions, scope) =
+        found.find(|(versions, _)| !versions.is_empty()).ok_or_else(|| no_secret(&args.name, &place))?;
     let newest = versions.start;
     let version = |at: usize| {
         let record = &index.values[at];

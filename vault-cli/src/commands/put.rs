@@ -7,7 +7,7 @@ use vault_core::name::SecretName;
 use crate::commands::completions::secret_names;
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::input::ValueInput;
+use crate::input::{ValueArgument, ValueInput};
 use crate::report::{Report, SecretRef};
 use crate::vault_access::{VaultAccess, claim};
 
@@ -21,8 +21,8 @@ pub(crate) struct PutArguments {
     #[arg(value_name = "NAME", add = secret_names())]
     name: SecretName,
     /// Where the value is: `-` for stdin, `@FILE` for a file, else the value itself (visible to others)
-    #[arg(value_name = "VALUE", allow_hyphen_values = true)]
-    value: Option<String>,
+    #[arg(value_name = "VALUE")]
+    value: Option<ValueArgument>,
     /// Read the value from the file descriptor N
     #[arg(long, value_name = "N", conflicts_with = "value")]
     value_fd: Option<u32>,
@@ -59,7 +59,7 @@ pub(crate) fn run(ctx: &Context, args: &PutArguments) -> Result<PutReport, Comma
     let place = ctx.place()?;
     let access = VaultAccess::new(ctx)?;
     let input = ValueInput {
-        argument: args.value.as_deref(),
+        argument: args.value.as_ref(),
         descriptor: args.value_fd,
         raw: args.raw,
         allow_empty: args.allow_empty,

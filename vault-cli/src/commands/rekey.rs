@@ -12,7 +12,7 @@ use vault_core::source::supply::EnvSupply;
 use vault_core::vault::UnlockedVault;
 
 use crate::context::Context;
-use crate::enrol::{NewSlot, forget, new_passphrase};
+use crate::enrol::{NewSlot, forget, new_passphrase, settle};
 use crate::error::{CommandError, Kind};
 use crate::report::Report;
 use crate::vault_access::VaultAccess;
@@ -80,10 +80,9 @@ pub(crate) fn run(ctx: &Context, args: &RekeyArguments) -> Result<RekeyReport, C
     let vault_id = opened.vault.header().vault_id;
     let old = opened.vault.header().slots.clone();
     let Renewal { new, dropped } = renew(ctx, args, &opened.vault)?;
-    let discard = |new: &[NewSlot]| new.iter().for_each(|slot| slot.discard(ctx, vault_id));
     let is_refused = !dropped.is_empty() && !args.drop;
     if is_refused || new.is_empty() {
-        discard(&new);
+        settle(ctx, vault_id, &new, false);
         return Err(not_at_hand(&dropped));
     }
     let known: Vec<SlotId> = old.iter().map(|slot| slot.id).collect();
@@ -91,7 +90,7 @@ pub(crate) fn run(ctx: &Context, args: &RekeyArguments) -> Result<RekeyReport, C
     let header = match committed {
         Ok(header) => header,
         Err(error) => {
-            discard(&new);
+            settle(ctx, vault_id, &new, error.kind == Kind::NotDurable);
             return Err(error);
         }
     };
@@ -123,8 +122,7 @@ fn renew(ctx: &Context, args: &RekeyArguments, vault: &UnlockedVault) -> Result<
             Ok(Some(new)) => renewal.new.push(new),
             Ok(None) => renewal.dropped.push(slot.clone()),
             Err(error) => {
-                let vault_id = vault.header().vault_id;
-                renewal.new.iter().for_each(|slot| slot.discard(ctx, vault_id));
+                settle(ctx, vault.header().vault_id, &renewal.new, false);
                 return Err(error);
             }
         }

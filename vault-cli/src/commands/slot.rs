@@ -12,7 +12,7 @@ use vault_core::store::Previous;
 
 use crate::arguments::SourceKind;
 use crate::context::Context;
-use crate::enrol::{forget, slot_of};
+use crate::enrol::{forget, settle, slot_of};
 use crate::error::{CommandError, Kind};
 use crate::output::finish;
 use crate::report::Report;
@@ -176,7 +176,7 @@ fn add(ctx: &Context, args: &AddArguments) -> Result<SlotAddReport, CommandError
     let params = if args.light { KdfParams::LIGHT } else { KdfParams::DEFAULT };
     let slot = slot_of(ctx, &opened.vault, args.source, params)?;
     if let Err(error) = access.change(opened, Previous::Keep, |draft| slot.add_to(draft)) {
-        slot.discard(ctx, vault_id);
+        settle(ctx, vault_id, &[slot], error.kind == Kind::NotDurable);
         return Err(error);
     }
     Ok(SlotAddReport { id: slot.id.to_string(), kind: slot.kind.name(), to_keep: slot.to_keep })
