@@ -2,6 +2,7 @@
 
 mod arguments;
 mod child;
+mod command_line;
 mod commands;
 mod context;
 mod directories;
@@ -28,9 +29,12 @@ static ALLOCATOR: harden::WipingAllocator = harden::wiping_allocator();
 fn main() -> ExitCode {
     let limits = harden::harden_process();
     ui::hide_panics();
-    commands::completions::complete();
-    match arguments::parse() {
-        Ok(arguments) => commands::run(arguments, limits),
+    commands::completions::complete(command_line::definition);
+    match command_line::parse() {
+        Ok(line) => {
+            let ctx = context::Context::new(line.globals, limits);
+            commands::run(&ctx, line.command, command_line::definition)
+        }
         Err(code) => code,
     }
 }

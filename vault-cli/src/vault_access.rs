@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use vault_core::crypto::kdf::KdfParams;
 use vault_core::format::index::Index;
 use vault_core::format::{Header, Purpose};
+use vault_core::name::SecretName;
 use vault_core::slot::{KeySource, SlotId};
 use vault_core::source::machine::{self, Hostname};
 use vault_core::store::{FileStore, Previous, StoreError, VaultStore};
@@ -250,4 +251,11 @@ fn may_use(index: &Index<'_>, place: &Place) -> bool {
 pub(crate) fn no_vault(path: &std::path::Path) -> CommandError {
     CommandError::new(Kind::NoSuchSecret, format!("there is no vault at {}", path.display()))
         .hint("`keyward put NAME` makes one and stores a secret in it")
+}
+
+/// Makes the error of a secret that is in none of the place's scopes.
+pub(crate) fn no_secret(name: &SecretName, place: &Place) -> CommandError {
+    let scopes: Vec<String> = place.scopes().iter().map(ToString::to_string).collect();
+    CommandError::new(Kind::NoSuchSecret, format!("no secret {name} in {}", scopes.join(" or ")))
+        .hint("`keyward list` shows what there is")
 }

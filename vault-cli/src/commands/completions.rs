@@ -3,12 +3,12 @@
 
 use std::io::{self, Write};
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, ValueEnum};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{Bash, CompleteEnv, EnvCompleter, Fish, Zsh};
 use serde::Serialize;
 
-use crate::arguments::{Arguments, definition};
+use crate::arguments::Globals;
 use crate::context::Context;
 use crate::error::{CommandError, Kind};
 use crate::report::Report;
@@ -47,7 +47,7 @@ impl Report for CompletionsReport {
 }
 
 /// Renders the script.
-pub(crate) fn run(_ctx: &Context, args: &CompletionsArguments) -> Result<CompletionsReport, CommandError> {
+pub(crate) fn run(args: &CompletionsArguments) -> Result<CompletionsReport, CommandError> {
     let completer: &dyn EnvCompleter = match args.shell {
         Shell::Bash => &Bash,
         Shell::Fish => &Fish,
@@ -61,7 +61,7 @@ pub(crate) fn run(_ctx: &Context, args: &CompletionsArguments) -> Result<Complet
 }
 
 /// Answers a shell's question and ends the process, if that is what keyward was started for.
-pub(crate) fn complete() {
+pub(crate) fn complete(definition: fn() -> clap::Command) {
     CompleteEnv::with_factory(definition).var(VARIABLE).complete();
 }
 
@@ -71,8 +71,8 @@ pub(crate) fn secret_names() -> ArgValueCandidates {
 }
 
 fn names() -> Option<Vec<CompletionCandidate>> {
-    let arguments = Arguments::try_parse_from(["keyward", "--quiet", "--no-input", "list"]).ok()?;
-    let ctx = Context::new(arguments.globals, Err(io::ErrorKind::Unsupported.into()));
+    let globals = Globals { quiet: true, no_input: true, ..Globals::default() };
+    let ctx = Context::new(globals, Err(io::ErrorKind::Unsupported.into()));
     let access = VaultAccess { ctx: &ctx, store: ctx.store().ok()? };
     let opened = access.open_quietly().ok()??;
     let index = opened.vault.index().ok()?;

@@ -12,7 +12,7 @@ use crate::commands::completions::secret_names;
 use crate::context::{Context, Place};
 use crate::error::{CommandError, Kind, bad_file};
 use crate::report::{Report, SecretRef};
-use crate::vault_access::{VaultAccess, no_vault};
+use crate::vault_access::{VaultAccess, no_secret, no_vault};
 
 /// Print the value of a secret
 ///
@@ -97,13 +97,6 @@ fn find(
         });
     }
     Err(no_secret(&args.name, place))
-}
-
-/// Makes the error of a secret that is in none of the place's scopes.
-pub(crate) fn no_secret(name: &SecretName, place: &Place) -> CommandError {
-    let scopes: Vec<String> = place.scopes().iter().map(ToString::to_string).collect();
-    CommandError::new(Kind::NoSuchSecret, format!("no secret {name} in {}", scopes.join(" or ")))
-        .hint("`keyward list` shows what there is")
 }
 
 /// A value in JSON is text where it is UTF-8, else base64.

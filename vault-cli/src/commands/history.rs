@@ -7,12 +7,11 @@ use serde::Serialize;
 use vault_core::name::SecretName;
 
 use crate::commands::completions::secret_names;
-use crate::commands::get::no_secret;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::report::{Report, SecretRef};
 use crate::time;
-use crate::vault_access::VaultAccess;
+use crate::vault_access::{VaultAccess, no_secret};
 
 /// List the versions of a secret that are kept
 #[derive(Debug, Args)]

@@ -8,8 +8,6 @@ use clap::Args;
 use clap_mangen::Man;
 use serde::Serialize;
 
-use crate::arguments::definition;
-use crate::context::Context;
 use crate::error::{CommandError, Kind};
 use crate::report::Report;
 
@@ -42,9 +40,8 @@ impl Report for ManReport {
     }
 }
 
-/// Renders the pages.
-pub(crate) fn run(_ctx: &Context, args: &ManArguments) -> Result<ManReport, CommandError> {
-    let mut root = definition().disable_help_subcommand(true);
+/// Renders the pages of `root`, the whole command line.
+pub(crate) fn run(args: &ManArguments, mut root: clap::Command) -> Result<ManReport, CommandError> {
     root.build();
     if let Some(directory) = &args.dir {
         let written = write_all(&root, directory).map_err(|error| {

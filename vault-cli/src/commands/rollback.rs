@@ -6,11 +6,10 @@ use vault_core::name::SecretName;
 use vault_core::store::Previous;
 
 use crate::commands::completions::secret_names;
-use crate::commands::get::no_secret;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::report::{Report, SecretRef};
-use crate::vault_access::{VaultAccess, claim};
+use crate::vault_access::{VaultAccess, claim, no_secret};
 
 /// Make an earlier value of a secret the current one, as a new version
 #[derive(Debug, Args)]

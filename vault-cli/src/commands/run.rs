@@ -11,12 +11,11 @@ use vault_core::secret::SecretBytes;
 
 use crate::child::{self, Launch};
 use crate::commands::completions::secret_names;
-use crate::commands::get::no_secret;
 use crate::context::{Context, Place};
 use crate::environment::{Environment, Plan, Precedence};
 use crate::error::{CommandError, bad_file};
 use crate::report::Report;
-use crate::vault_access::VaultAccess;
+use crate::vault_access::{VaultAccess, no_secret};
 
 /// Run a program with the secrets of the workspace and its tenant in its environment
 ///

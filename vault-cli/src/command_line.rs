@@ -1,0 +1,103 @@
+//! The whole command line as clap reads it: the global flags and one of the commands. What a command takes
+//! stands with the command.
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, Parser};
+
+use crate::arguments::Globals;
+use crate::commands::Command;
+use crate::error::CommandError;
+use crate::output;
+
+/// A credential vault in one binary and one sealed file
+#[derive(Debug, Parser)]
+#[command(name = "keyward", version, max_term_width = 100, after_long_help = EXIT_CODES)]
+#[command(propagate_version = false, disable_help_subcommand = true, infer_long_args = true)]
+pub(crate) struct CommandLine {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    failed for another reason
+  2    wrong usage
+  4    no such secret or version
+  5    the vault can't be unlocked: no key source, or a wrong key
+  6    the vault is damaged, cut off or gone
+  7    required credentials are missing (`creds check`)
+  8    busy, or somebody else changed the vault meanwhile
+  10   refused by scope or policy
+  12   the file was written by a newer keyward
+  125  `run`: failed before the program started (126 not executable, 127 not found, 128+n killed by
+       signal n; else the program's own code)
+  130  interrupted";
+
+/// Reads the command line. Help and version are printed here, as are errors of usage, which become
+/// JSON where the command line asks for it.
+///
+/// # Errors
+///
+/// The exit code to end with.
+pub(crate) fn parse() -> Result<CommandLine, ExitCode> {
+    CommandLine::try_parse().map_err(|error| {
+        let error = without_values(error);
+        if error.use_stderr() && asks_for_json(std::env::args_os()) {
+            return output::fail_usage(&CommandError::usage(first_line(&error)));
+        }
+        let shown = error.print();
+        match (error.use_stderr(), shown) {
+            (true, _) => ExitCode::from(2),
+            (false, Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+            _ => ExitCode::SUCCESS,
+        }
+    })
+}
+
+/// Returns the command line's definition, for completions and man pages.
+pub(crate) fn definition() -> clap::Command {
+    CommandLine::command()
+}
+
+/// Takes out of an error of usage what may be a secret in the wrong place: the text of a bad name, or a
+/// word too many.
+fn without_values(mut error: clap::Error) -> clap::Error {
+    let hidden = || ContextValue::String("…".to_owned());
+    match error.kind() {
+        ErrorKind::ValueValidation => {
+            error.insert(ContextKind::InvalidValue, hidden());
+        }
+        ErrorKind::UnknownArgument if !is_option(error.get(ContextKind::InvalidArg)) => {
+            error.insert(ContextKind::InvalidArg, hidden());
+            error.remove(ContextKind::Suggested);
+        }
+        _ => {}
+    }
+    error
+}
+
+fn is_option(argument: Option<&ContextValue>) -> bool {
+    matches!(argument, Some(ContextValue::String(text)) if text.starts_with('-'))
+}
+
+/// Tells whether arguments that did not parse ask for JSON.
+fn asks_for_json(arguments: impl Iterator<Item = OsString>) -> bool {
+    let own: Vec<OsString> = arguments.take_while(|argument| argument != "--").collect();
+    let pairs = own.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json");
+    pairs || own.iter().any(|argument| argument == "--json" || argument == "--output=json")
+}
+
+fn first_line(error: &clap::Error) -> String {
+    let mut text = Vec::new();
+    let written = write!(text, "{}", error.render());
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let line = text.lines().next().filter(|_| written.is_ok()).unwrap_or("wrong usage");
+    line.trim_start_matches("error: ").to_owned()
+}
