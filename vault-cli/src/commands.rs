@@ -24,31 +24,48 @@ use clap::{Args, Subcommand};
 use crate::context::Context;
 use crate::output::finish;
 
-/// Every command, in the order of the help.
+/// Every command, in the order of the help. The arguments of a command are defined only when it is the one that
+/// was typed (`defer`), which saves a twentieth of a whole `get`; so the list repeats what each one is for.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub(crate) enum Command {
+    /// Make a vault, or bind this directory to its workspace
     Init(init::InitArguments),
+    /// Store a secret; the value comes from a hidden prompt or from stdin
     #[command(visible_alias = "set")]
     Put(put::PutArguments),
+    /// Print the value of a secret
     Get(get::GetArguments),
+    /// List the names of secrets with scope, version and age; never a value
     #[command(visible_alias = "ls")]
     List(list::ListArguments),
+    /// Remove a secret with all its versions
     #[command(visible_alias = "delete")]
     Rm(rm::RmArguments),
+    /// List the versions of a secret that are kept
     History(history::HistoryArguments),
+    /// Make an earlier value of a secret the current one, as a new version
     Rollback(rollback::RollbackArguments),
+    /// Run a program with the secrets of the workspace and its tenant in its environment
     #[command(visible_alias = "exec")]
     Run(run::RunArguments),
+    /// Check whether the credentials that providers need are there
     Creds(creds::CredsArguments),
+    /// Show the vault, its key slots, which source opens it, and what it protects
     Status(status::StatusArguments),
+    /// Check the whole vault: header, index and every stored value
     Verify(verify::VerifyArguments),
+    /// Bring the previous generation of the vault back, when the current one is damaged or gone
     Restore(restore::RestoreArguments),
+    /// List, add and remove the key slots of the vault
     Slot(slot::SlotArguments),
+    /// Replace the root key and seal every value again: this revokes keys that leaked
     Rekey(rekey::RekeyArguments),
     /// The commands `put` and `list` under the name that other tools give them
     Vault(VaultArguments),
+    /// Print the completion script of a shell
     Completions(completions::CompletionsArguments),
+    /// Print the manual page of keyward or of one command, or write all of them
     Man(man::ManArguments),
 }
 
@@ -92,5 +109,25 @@ pub(crate) fn run(ctx: &Context, command: Command, definition: fn() -> clap::Com
         Command::Rekey(a) => finish(ui, "rekey", rekey::run(ctx, &a)),
         Command::Completions(a) => finish(ui, "completions", completions::run(&a)),
         Command::Man(a) => finish(ui, "man", man::run(&a, definition())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use crate::command_line::CommandLine;
+
+    #[test]
+    fn the_list_of_commands_says_what_each_command_says_of_itself() {
+        let listed = CommandLine::command();
+        let mut defined = CommandLine::command();
+        defined.build();
+        for command in listed.get_subcommands() {
+            let own = defined.find_subcommand(command.get_name()).and_then(clap::Command::get_about);
+            let text = |about: Option<&clap::builder::StyledStr>| about.map(ToString::to_string);
+            assert!(own.is_some(), "{}", command.get_name());
+            assert_eq!(text(command.get_about()), text(own), "{}", command.get_name());
+        }
     }
 }

@@ -50,3 +50,9 @@ impl SecretRef {
         }
     }
 }
+
+/// Counts things in words: `1 secret`, `2 secrets`.
+pub(crate) fn counted(count: usize, thing: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{plural}")
+}

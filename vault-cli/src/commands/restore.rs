@@ -7,7 +7,7 @@ use vault_core::vault::restore;
 
 use crate::context::Context;
 use crate::error::{CommandError, Kind, commit_failed};
-use crate::report::Report;
+use crate::report::{Report, counted};
 use crate::sources::Sources;
 use crate::vault_access::VaultAccess;
 
@@ -33,7 +33,8 @@ impl Report for RestoreReport {
         let Self { path, generation, restored_generation, secrets, slots } = self;
         Some(format!(
             "restored {path} from generation {restored_generation} as generation {generation}: \
-             {secrets} secrets, key slots: {}",
+             {}, key slots: {}",
+            counted(*secrets, "secret"),
             slots.join(", ")
         ))
     }

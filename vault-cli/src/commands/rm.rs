@@ -8,7 +8,7 @@ use vault_core::store::Previous;
 use crate::commands::completions::secret_names;
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::report::{Report, SecretRef};
+use crate::report::{Report, SecretRef, counted};
 use crate::vault_access::{VaultAccess, claim, no_secret};
 
 /// Remove a secret with all its versions
@@ -36,8 +36,7 @@ pub(crate) struct RmReport {
 
 impl Report for RmReport {
     fn summary(&self) -> Option<String> {
-        let versions =
-            if self.versions == 1 { "1 version".to_owned() } else { format!("{} versions", self.versions) };
+        let versions = counted(self.versions, "version");
         let removed = format!("removed {} from {} ({versions})", self.secret.name, self.secret.place);
         if self.purged {
             return Some(removed);

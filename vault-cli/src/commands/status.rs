@@ -9,7 +9,7 @@ use vault_core::format::Header;
 use crate::commands::slot::{SlotRow, write_slots};
 use crate::context::{Context, Place};
 use crate::error::{CommandError, Kind};
-use crate::report::Report;
+use crate::report::{Report, counted};
 use crate::sources::Sources;
 use crate::vault_access::VaultAccess;
 
@@ -75,7 +75,9 @@ impl VaultFacts {
         writeln!(out, "vault id:         {}", self.vault_id)?;
         writeln!(out, "generation:       {} (root key {})", self.generation, self.epoch)?;
         match (&self.opened_by, self.secrets) {
-            (Some(source), Some(secrets)) => writeln!(out, "opened by:        {source} ({secrets} secrets)")?,
+            (Some(source), Some(secrets)) => {
+                writeln!(out, "opened by:        {source} ({})", counted(secrets, "secret"))?
+            }
             _ => writeln!(out, "opened by:        nothing, it is locked")?,
         }
         for reason in &self.locked_because {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::{CommandError, Kind, bad_file};
-use crate::report::Report;
+use crate::report::{Report, counted};
 use crate::vault_access::VaultAccess;
 
 /// Check the whole vault: header, index and every stored value
@@ -34,7 +34,8 @@ impl Report for VerifyReport {
             return Some(format!("there is no vault at {}", self.path));
         }
         if self.damaged.is_empty() {
-            return Some(format!("{} is intact: header, index and {} stored values", self.path, self.values));
+            let values = counted(self.values, "stored value");
+            return Some(format!("{} is intact: header, index and {values}", self.path));
         }
         let damaged =
             self.damaged.iter().map(|value| format!("damaged: {} version {}", value.name, value.version));
