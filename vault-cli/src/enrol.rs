@@ -308,6 +308,10 @@ fn announce(ctx: &Context, path: &Path, slots: &[NewSlot]) {
 /// Shows a key or code once, on the terminal or where stderr goes.
 fn show_kept(ctx: &Context, slot: &NewSlot) {
     if let Some(text) = &slot.to_keep {
-        ctx.ui.show_once(slot.kind.name(), text);
+        let what = match slot.kind {
+            SlotKind::Env => "key for `KEYWARD_VAULT_KEY`",
+            _ => "recovery code",
+        };
+        ctx.ui.show_once(what, text);
     }
 }

@@ -9,7 +9,7 @@ use vault_core::format::FormatError;
 use vault_core::store::StoreError;
 use vault_core::vault::commit::CommitError;
 use vault_core::vault::draft::ChangeError;
-use vault_core::vault::unlock::UnlockError;
+use vault_core::vault::unlock::{Attempt, AttemptFailure, UnlockError};
 
 use crate::child::ChildError;
 use crate::environment::EnvironmentError;
@@ -131,7 +131,7 @@ pub(crate) fn cannot_unlock(path: &Path, error: UnlockError) -> CommandError {
         UnlockError::NoKey { slots, attempts, wrong_key } => {
             let kind = if wrong_key { Kind::WrongKey } else { Kind::NoKeySource };
             let mut failed = CommandError::new(kind, format!("cannot unlock {}", path.display()));
-            for attempt in &attempts {
+            for attempt in attempts.iter().filter(|attempt| tells_more(attempt)) {
                 failed = failed.because(format!("{}: {}", attempt.source, attempt.failure));
             }
             failed = failed.because(format!("the vault has these key slots: {}", slots.join(", ")));
@@ -141,6 +141,12 @@ pub(crate) fn cannot_unlock(path: &Path, error: UnlockError) -> CommandError {
             CommandError::new(Kind::Failed, format!("cannot unlock {}", path.display())).caused_by(&other)
         }
     }
+}
+
+/// That a vault has no slot for a source is worth a line only if the person set that source.
+fn tells_more(attempt: &Attempt) -> bool {
+    let was_set = attempt.source.starts_with("KEYWARD_") || attempt.source.starts_with("--");
+    was_set || !matches!(attempt.failure, AttemptFailure::NoSlot)
 }
 
 fn unlock_hint(slots: &[&str]) -> &'static str {

@@ -31,6 +31,13 @@ pub(crate) struct Opened {
     renamed: Option<Hostname>,
 }
 
+impl Opened {
+    /// Returns the kind of the slot that opened the vault.
+    pub(crate) fn slot_kind(&self) -> &'static str {
+        self.vault.opened_by().map_or("new", |slot| slot.kind.name())
+    }
+}
+
 /// The vault of a command, or its absence, which is an empty vault.
 #[derive(Debug)]
 pub(crate) struct VaultAccess<'c> {
@@ -176,9 +183,7 @@ impl<'c> VaultAccess<'c> {
             let wrong = match supply.problem() {
                 Some(problem) => problem,
                 None => match vault.ask(supply) {
-                    Err(AttemptFailure::WrongKey(_)) => {
-                        "its key does not open the vault's env slot".to_owned()
-                    }
+                    Err(AttemptFailure::WrongKey(_)) => "does not open the vault's env slot".to_owned(),
                     _ => continue,
                 },
             };

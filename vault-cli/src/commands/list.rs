@@ -39,7 +39,7 @@ struct SecretRow {
     version: u32,
     #[serde(serialize_with = "time::as_date")]
     created: u64,
-    source: String,
+    source: &'static str,
 }
 
 impl Report for ListReport {
@@ -84,7 +84,7 @@ pub(crate) fn run(ctx: &Context, args: &ListArguments) -> Result<ListReport, Com
     let scopes = scopes.map_err(|error| bad_file(&access.path(), &error))?;
     let wanted = place.scopes();
     let is_wanted = |scope: &Scope| args.all || wanted.contains(scope);
-    let secrets = rows(&index, &scopes, is_wanted, &opened.source);
+    let secrets = rows(&index, &scopes, is_wanted, opened.slot_kind());
     Ok(ListReport { secrets, now: ctx.now })
 }
 
@@ -92,7 +92,7 @@ fn rows(
     index: &Index<'_>,
     scopes: &[Scope],
     is_wanted: impl Fn(&Scope) -> bool,
-    source: &str,
+    source: &'static str,
 ) -> Vec<SecretRow> {
     let wanted: Vec<bool> = scopes.iter().map(is_wanted).collect();
     let row = |value: &ValueRecord<'_>| {
@@ -101,7 +101,7 @@ fn rows(
             secret: SecretRef::new(value.name.as_ref(), &scopes[scope]),
             version: value.version,
             created: value.created,
-            source: source.to_owned(),
+            source,
         })
     };
     index.current().filter_map(|position| row(&index.values[position])).collect()

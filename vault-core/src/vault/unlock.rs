@@ -20,13 +20,13 @@ pub struct Attempt {
 #[non_exhaustive]
 pub enum AttemptFailure {
     /// The vault has no slot that this source could have a key for.
-    #[error("this vault has no {0} slot")]
-    NoSlot(String),
+    #[error("this vault has no slot for it")]
+    NoSlot,
     /// The source gave no key.
     #[error(transparent)]
     Source(SourceError),
     /// The source gave a key, and it is not this vault's.
-    #[error("its key does not open the {0} slot")]
+    #[error("does not open the {0} slot")]
     WrongKey(&'static str),
 }
 
@@ -96,7 +96,7 @@ impl LockedVault {
     pub fn ask(&self, source: &mut dyn KeySource) -> Result<(RootKey, SlotId), AttemptFailure> {
         let header = &self.header;
         let binding = self.binding();
-        let mut failure = AttemptFailure::NoSlot(source.label().to_owned());
+        let mut failure = AttemptFailure::NoSlot;
         for slot in &header.slots {
             if !source.serves(&slot.kind) {
                 continue;
