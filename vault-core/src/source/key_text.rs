@@ -21,7 +21,7 @@ pub enum KeyTextError {
     #[error("the key has a typo: its checksum does not match")]
     Checksum,
     /// Characters are missing, or there are more than one key's.
-    #[error("the key is cut off or too long: it has 53 characters")]
+    #[error("the key is cut off or too long: a key has 53 characters")]
     Length,
     /// White space or a byte order mark stands before or behind the key.
     #[error("the key has white space around it")]
