@@ -9,7 +9,8 @@
 //!
 //! **When the vault is asked.** Opening it may cost a prompt, a keyring call or a second of key
 //! derivation. So it is asked at most once, which the type of the closure ensures, and only for names
-//! that occur neither in the environment nor in a file, under no spelling. It is asked where a provider
+//! that have a value neither in the environment nor in a file, under no spelling: a line `KEY=` in a
+//! template does not hide the secret in the vault. It is asked where a provider
 //! that is not complete requires such a name; optional names come along, but are no reason to ask. If it
 //! can't be opened, the names that it was to tell about are *unknown*, not missing.
 //!
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vault_is_asked_only_for_what_occurs_nowhere_else() {
+    fn the_vault_is_asked_only_for_what_has_no_value_elsewhere() {
         let given = Given {
             select: &["twilio", "openai", "github"],
             env: &[("TWILIO_ACCOUNT_SID", "x"), ("GH_TOKEN", "x")],
@@ -231,10 +232,10 @@ mod tests {
             ..Given::default()
         };
         let asked = given.check().1.unwrap();
-        for name in ["TWILIO_ACCOUNT_SID", "OPENAI_API_KEY", "GITHUB_TOKEN", "GH_TOKEN", "GITHUB_PAT"] {
+        for name in ["TWILIO_ACCOUNT_SID", "GITHUB_TOKEN", "GH_TOKEN", "GITHUB_PAT"] {
             assert!(!asked.iter().any(|asked| asked == name), "{name}");
         }
-        for name in ["TWILIO_AUTH_TOKEN", "TWILIO_API_KEY_SECRET", "OPENAI_BASE_URL"] {
+        for name in ["TWILIO_AUTH_TOKEN", "TWILIO_API_KEY_SECRET", "OPENAI_API_KEY", "OPENAI_BASE_URL"] {
             assert!(asked.iter().any(|asked| asked == name), "{name}");
         }
         assert!(asked.is_sorted_by(|one, next| one < next));
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn blank_values_are_empty_and_not_looked_for_in_the_vault() {
+    fn blank_values_are_empty_where_the_vault_has_none() {
         for text in [
             "OPENAI_API_KEY=",
             "OPENAI_API_KEY=\" \t\"",
@@ -289,10 +290,21 @@ mod tests {
             let openai = [provider::find("openai").unwrap()];
             let env = Occurrences::default();
             let request = Request { providers: &openai, air_gap: false, env: &env, files: &[names] };
-            let report = check(&request, |_| panic!("the vault was asked"));
+            let report = check(&request, |_| VaultAnswer::Found(Vec::new()));
             assert_eq!(report.missing, ["OPENAI_API_KEY"], "{text}");
             assert_eq!(states(&report), [("OPENAI_API_KEY", State::Empty)], "{text}");
         }
+    }
+
+    #[test]
+    fn a_secret_in_the_vault_makes_up_for_a_blank_in_a_file() {
+        let openai = [provider::find("openai").unwrap()];
+        let (env, files) = (Occurrences::default(), [file(0, "OPENAI_API_KEY=")]);
+        let request = Request { providers: &openai, air_gap: false, env: &env, files: &files };
+        let report =
+            check(&request, |names| VaultAnswer::Found(names.iter().map(ToString::to_string).collect()));
+        assert!(report.ok());
+        assert_eq!(report.providers[0].keys[0].source, Some(Source::Vault));
     }
 
     #[test]

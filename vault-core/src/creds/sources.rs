@@ -107,12 +107,12 @@ impl From<VaultAnswer> for Vault {
 }
 
 impl Sources<'_> {
-    /// Returns every spelling of those names that occur outside the vault under none.
+    /// Returns every spelling of those names that have a value outside the vault under none.
     pub(super) fn spellings_of_absent(
         &self,
         names: impl Iterator<Item = (&'static Provider, &'static str)>,
     ) -> BTreeSet<&'static str> {
-        let absent = names.filter(|(provider, name)| !self.look_up(provider, name).occurs());
+        let absent = names.filter(|(provider, name)| self.look_up(provider, name).state != State::Present);
         absent.flat_map(|(provider, name)| provider.spellings(name)).collect()
     }
 
