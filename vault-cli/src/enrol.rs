@@ -37,11 +37,9 @@ impl NewSlot {
     /// Writes a key into the OS keyring.
     pub(crate) fn keyring(ctx: &Context, vault_id: VaultId) -> Result<Self, KeyringError> {
         let id = SlotId::generate();
-        let written = generate_slot_key()
-            .map_err(KeyringError::from)
-            .and_then(|key| keyring::write(&key, vault_id, id, ctx.keyring_deadline()).map(|()| key));
-        match written {
-            Ok(key) => Ok(Self { kind: SlotKind::Keyring, id, key, to_keep: None }),
+        let key = generate_slot_key();
+        match keyring::write(&key, vault_id, id, ctx.keyring_deadline()) {
+            Ok(()) => Ok(Self { kind: SlotKind::Keyring, id, key, to_keep: None }),
             Err(error) => {
                 if !matches!(error, KeyringError::Absent | KeyringError::NotBuilt | KeyringError::TimedOut(_))
                 {
@@ -71,11 +69,10 @@ impl NewSlot {
     }
 
     /// Generates an env key for the person to keep.
-    pub(crate) fn new_env() -> Result<Self, CommandError> {
-        let key = generate_slot_key()
-            .map_err(|error| CommandError::new(Kind::Failed, "cannot make a key").caused_by(&error))?;
+    pub(crate) fn new_env() -> Self {
+        let key = generate_slot_key();
         let to_keep = Some(key_text::encode(&key));
-        Ok(Self { to_keep, ..Self::env(key) })
+        Self { to_keep, ..Self::env(key) }
     }
 
     /// Derives a key from a passphrase.
@@ -88,12 +85,10 @@ impl NewSlot {
     }
 
     /// Generates a recovery code for the person to keep.
-    pub(crate) fn recovery() -> Result<Self, CommandError> {
-        let code = RecoveryCode::generate().map_err(|error| {
-            CommandError::new(Kind::Failed, "cannot make a recovery code").caused_by(&error)
-        })?;
+    pub(crate) fn recovery() -> Self {
+        let code = RecoveryCode::generate();
         let to_keep = Some(code.encode());
-        Ok(Self { kind: SlotKind::Recovery, id: SlotId::generate(), key: code.derive_key(), to_keep })
+        Self { kind: SlotKind::Recovery, id: SlotId::generate(), key: code.derive_key(), to_keep }
     }
 
     /// Adds the slot to a change.
@@ -193,7 +188,7 @@ impl<'c> Creation<'c> {
         let question =
             "This makes a new vault. Make a recovery code too, to open it when every other key is gone?";
         if ui.ask_yes(question)? {
-            self.slots.push(NewSlot::recovery()?);
+            self.slots.push(NewSlot::recovery());
         }
         Ok(())
     }
@@ -211,11 +206,8 @@ pub(crate) fn slot_of(
     match kind {
         SourceKind::Keyring => NewSlot::keyring(ctx, vault_id).map_err(|error| keyring_failed(&error)),
         SourceKind::Machine => NewSlot::machine(ctx, vault_id, &machine::canonical_hostname()),
-        SourceKind::Recovery => NewSlot::recovery(),
-        SourceKind::Env => match unused_env_key(ctx, vault)? {
-            Some(key) => Ok(NewSlot::env(key)),
-            None => NewSlot::new_env(),
-        },
+        SourceKind::Recovery => Ok(NewSlot::recovery()),
+        SourceKind::Env => Ok(unused_env_key(ctx, vault)?.map_or_else(NewSlot::new_env, NewSlot::env)),
         SourceKind::Passphrase => NewSlot::passphrase(&new_passphrase(ctx, vault)?, params),
     }
 }

@@ -14,27 +14,13 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::crypto::generate;
 use crate::secret::{KEY_LEN, SlotKey};
 
-/// The system's random source gives no bytes.
-#[derive(Debug, thiserror::Error)]
-#[error("the system gives no random bytes")]
-pub struct NoRandomBytes(#[source] getrandom::Error);
-
 /// Generates the key of a slot whose source stores the key itself: `keyring` and `env`.
-///
-/// # Errors
-///
-/// [`NoRandomBytes`] when the system's random source fails.
-pub fn generate_slot_key() -> Result<SlotKey, NoRandomBytes> {
-    generate_bytes().map(SlotKey::new)
-}
-
-/// Generates `N` random bytes.
-fn generate_bytes<const N: usize>() -> Result<Zeroizing<[u8; N]>, NoRandomBytes> {
-    let mut bytes = Zeroizing::new([0; N]);
-    getrandom::fill(bytes.as_mut_slice()).map_err(NoRandomBytes)?;
-    Ok(bytes)
+#[must_use]
+pub fn generate_slot_key() -> SlotKey {
+    SlotKey::new(Zeroizing::new(generate()))
 }
 
 /// Derives a slot key from a secret that is random already: HKDF-SHA-256 (RFC 5869) without salt, the
@@ -79,7 +65,7 @@ mod tests {
 
     #[test]
     fn two_generated_keys_differ() {
-        let [one, two] = [(); 2].map(|()| generate_slot_key().unwrap());
+        let [one, two] = [(); 2].map(|()| generate_slot_key());
         assert_ne!(one.expose_secret(), two.expose_secret());
     }
 }

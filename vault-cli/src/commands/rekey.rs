@@ -145,9 +145,9 @@ fn renew_slot(
             Ok(_) => NewSlot::machine(ctx, vault_id, &machine::canonical_hostname()).map(Some),
             Err(_) => Ok(None),
         },
-        SlotKind::Recovery => NewSlot::recovery().map(Some),
+        SlotKind::Recovery => Ok(Some(NewSlot::recovery())),
         SlotKind::Env if keeps("env") => Ok(kept_env(ctx, vault, slot)),
-        SlotKind::Env => NewSlot::new_env().map(Some),
+        SlotKind::Env => Ok(Some(NewSlot::new_env())),
         SlotKind::Passphrase { params, .. } if keeps("passphrase") => {
             kept_passphrase(ctx, vault, slot, params)
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 
-use super::{NoRandomBytes, generate_bytes, generate_slot_key, key_text};
+use super::{generate_slot_key, key_text};
 use crate::secret::{SecretString, SlotKey};
 use crate::slot::{SlotId, VaultId};
 
@@ -50,12 +50,6 @@ pub enum KeyringError {
     TimedOut(Duration),
 }
 
-impl From<NoRandomBytes> for KeyringError {
-    fn from(error: NoRandomBytes) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
-
 /// Writes the key of a slot and reads it back. An entry that is there already is never overwritten. After
 /// an error an entry may be there all the same, and [`remove`] takes it away.
 ///
@@ -92,8 +86,8 @@ pub fn remove(vault: VaultId, slot: SlotId, deadline: Duration) -> Result<(), Ke
 /// [`KeyringError`]; only [`KeyringError::Absent`] and [`KeyringError::NotBuilt`] say that there is
 /// definitely no keyring.
 pub fn probe(deadline: Duration) -> Result<(), KeyringError> {
-    let (vault, slot) = (VaultId::new(*generate_bytes()?), SlotId::new(*generate_bytes()?));
-    let text = key_text::encode(&generate_slot_key()?);
+    let (vault, slot) = (VaultId::generate(), SlotId::generate());
+    let text = key_text::encode(&generate_slot_key());
     with_entry(vault, slot, deadline, move |entry| try_out(entry, &text))
 }
 

@@ -10,10 +10,12 @@ mod seed;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 pub use self::hostname::{Hostname, canonical_hostname};
 use self::place::Place;
 use self::seed::{Seed, SeedError};
-use super::{NoRandomBytes, generate_bytes};
+use crate::crypto::generate;
 use crate::secret::SlotKey;
 use crate::slot::{SlotId, VaultId};
 
@@ -55,9 +57,6 @@ pub enum MachineError {
         /// Where the seed is.
         path: PathBuf,
     },
-    /// No random bytes for a seed.
-    #[error(transparent)]
-    NoRandomBytes(#[from] NoRandomBytes),
     /// A directory, pipe or device is in the seed's place.
     #[error("the seed is no file: {}", path.display())]
     NotFile {
@@ -105,7 +104,7 @@ pub struct Seeded {
 ///
 /// [`MachineError`]; in particular a seed that exists is never replaced.
 pub fn enrol(dir: &Path, vault: VaultId, slot: SlotId, hostname: &Hostname) -> Result<SlotKey, MachineError> {
-    let seed = Seed::new(generate_bytes()?, hostname.clone());
+    let seed = Seed::new(Zeroizing::new(generate()), hostname.clone());
     let place = Place::create(dir, vault, slot)?;
     place.publish(&seed.encode())?;
     Ok(seed.derive_key())

@@ -5,7 +5,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{NoRandomBytes, derive_slot_key, generate_bytes};
+use super::derive_slot_key;
+use crate::crypto::generate;
 use crate::secret::{SecretString, SlotKey};
 
 /// Why a text is no recovery code. The text itself is never repeated.
@@ -31,12 +32,9 @@ pub struct RecoveryCode(Box<Zeroizing<[u8; BITS_LEN]>>);
 
 impl RecoveryCode {
     /// Generates a new code.
-    ///
-    /// # Errors
-    ///
-    /// [`NoRandomBytes`] when the system's random source fails.
-    pub fn generate() -> Result<Self, NoRandomBytes> {
-        generate_bytes().map(Self::new)
+    #[must_use]
+    pub fn generate() -> Self {
+        Self::new(Zeroizing::new(generate()))
     }
 
     /// Reads a code as a person types it: in either case, with or without spaces and hyphens, with I or L
@@ -277,7 +275,7 @@ mod tests {
 
     #[test]
     fn two_generated_codes_differ() {
-        let [one, two] = [(); 2].map(|()| RecoveryCode::generate().unwrap());
+        let [one, two] = [(); 2].map(|()| RecoveryCode::generate());
         assert_ne!(one.0.as_slice(), two.0.as_slice());
     }
 

@@ -12,8 +12,9 @@ use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use super::MachineError;
+use crate::crypto::generate;
 use crate::slot::{SlotId, VaultId};
-use crate::source::{command_for, generate_bytes};
+use crate::source::command_for;
 
 /// The directory of the seeds, opened once, and the name of one seed in it.
 pub(super) struct Place {
@@ -75,7 +76,7 @@ impl Place {
     /// Writes `content` to a file of its own, then links it to the seed's name: the link never replaces
     /// a file, and no half-written seed ever has the name.
     pub(super) fn publish(&self, content: &[u8]) -> Result<(), MachineError> {
-        let temp = self.temp_name()?;
+        let temp = self.temp_name();
         let linked = self.write(&temp, content).and_then(|()| self.link(&temp));
         let unlinked = self.unlink(&temp);
         linked.and(unlinked)?;
@@ -127,9 +128,8 @@ impl Place {
         format!(".{}.tmp.", self.name)
     }
 
-    fn temp_name(&self) -> Result<String, MachineError> {
-        let random = u64::from_le_bytes(*generate_bytes()?);
-        Ok(format!("{}{random:016x}", self.temp_prefix()))
+    fn temp_name(&self) -> String {
+        format!("{}{:016x}", self.temp_prefix(), u64::from_le_bytes(generate()))
     }
 
     fn sync(&self) -> Result<(), MachineError> {
