@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use crate::crypto::seal::{Label, OVERHEAD, PREFIX_LEN, open_in_place, seal_in_place};
 use crate::format::header::{SUITE, VERSION};
-use crate::format::{MAX_VALUE, ValueId, VaultId};
+use crate::format::{FormatError, MAX_VALUE, ValueId, VaultId};
 use crate::secret::{RootKey, SecretBytes};
 
 /// Values are padded to a multiple of this, so that a sealed size tells the length to 64 bytes only.
@@ -18,9 +18,16 @@ pub const fn sealed_value_len(len: usize) -> usize {
     (LENGTH_LEN + len).next_multiple_of(VALUE_BLOCK) + OVERHEAD
 }
 
-/// Tells whether a sealed value can have this size.
-pub(crate) const fn is_sealed_value_len(len: usize) -> bool {
-    len > OVERHEAD && (len - OVERHEAD).is_multiple_of(VALUE_BLOCK) && len <= sealed_value_len(MAX_VALUE)
+/// Checks that a sealed value can have this size: 144 to 1,048,720 bytes in steps of 64.
+pub(crate) const fn check_sealed_len(len: u32) -> Result<(), FormatError> {
+    let len = len as usize;
+    if len > sealed_value_len(MAX_VALUE) {
+        return Err(FormatError::TooLarge("the size of a value"));
+    }
+    if len <= OVERHEAD || !(len - OVERHEAD).is_multiple_of(VALUE_BLOCK) {
+        return Err(FormatError::Damaged("the size of a value is impossible"));
+    }
+    Ok(())
 }
 
 /// Seals one value under its own id.
@@ -98,7 +105,7 @@ mod tests {
         for len in [0, 1, 59, 60, 61, 64, 124, MAX_VALUE] {
             let message = seal_value(&root(), VAULT, ID, &SecretBytes::new(vec![9; len]));
             assert_eq!(message.len(), sealed_value_len(len));
-            assert!(is_sealed_value_len(message.len()));
+            assert!(check_sealed_len(u32::try_from(message.len()).unwrap()).is_ok());
             assert_eq!(open(message), Some(vec![9; len]));
         }
     }
