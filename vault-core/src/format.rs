@@ -23,8 +23,8 @@ pub(crate) const DOCUMENT: &str = include_str!("../FORMAT.md");
 
 /// The largest file that is read or written.
 pub const MAX_FILE: u64 = 256 << 20;
-/// The largest sealed index.
-pub const MAX_SEALED_INDEX: u64 = 128 << 20;
+/// The largest sealed index: 32,767 blocks of 4,096 bytes and what sealing adds.
+pub const MAX_SEALED_INDEX: u64 = 32_767 * 4096 + 80;
 /// The largest header.
 pub const MAX_HEADER: u32 = 16 << 10;
 /// The most key slots of a file.

@@ -27,14 +27,16 @@ pub struct KdfParams {
     lanes: u32,
 }
 
-/// The costs are outside the bounds: too cheap to protect a passphrase, or so dear that opening the
-/// vault would be an attack on this machine.
+/// The costs are outside the bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("passphrase costs of {memory_kib} KiB, {passes} passes, {lanes} lanes are outside the limits")]
-pub struct KdfParamsError {
-    memory_kib: u32,
-    passes: u32,
-    lanes: u32,
+#[non_exhaustive]
+pub enum KdfParamsError {
+    /// Too cheap to protect a passphrase.
+    #[error("the costs of the passphrase slot are below the least allowed")]
+    TooCheap,
+    /// So dear that opening the vault would be an attack on this machine.
+    #[error("the costs of the passphrase slot are above the limits")]
+    TooDear,
 }
 
 impl KdfParams {
@@ -47,14 +49,16 @@ impl KdfParams {
     ///
     /// # Errors
     ///
-    /// [`KdfParamsError`] for costs below [`Self::LIGHT`] or above the limits of `FORMAT.md §7`.
+    /// [`KdfParamsError`] for costs above the limits of `FORMAT.md §7`, or else below them.
     pub fn new(memory_kib: u32, passes: u32, lanes: u32) -> Result<Self, KdfParamsError> {
         let params = Self { memory_kib, passes, lanes };
-        let allowed = (MIN_MEMORY_KIB..=MAX_MEMORY_KIB).contains(&memory_kib)
-            && passes >= MIN_PASSES
-            && (1..=MAX_LANES).contains(&lanes)
-            && params.cost() <= MAX_SLOT_COST;
-        if allowed { Ok(params) } else { Err(KdfParamsError { memory_kib, passes, lanes }) }
+        if memory_kib > MAX_MEMORY_KIB || lanes > MAX_LANES || params.cost() > MAX_SLOT_COST {
+            return Err(KdfParamsError::TooDear);
+        }
+        if memory_kib < MIN_MEMORY_KIB || passes < MIN_PASSES || lanes == 0 {
+            return Err(KdfParamsError::TooCheap);
+        }
+        Ok(params)
     }
 
     /// Returns KiB × passes, the measure of the limits.
@@ -140,19 +144,19 @@ mod tests {
     #[test]
     fn costs_outside_the_limits_are_refused() {
         let refused = [
-            (0, 0, 0),
-            (MIN_MEMORY_KIB - 1, 3, 4),
-            (MIN_MEMORY_KIB, 2, 4),
-            (MIN_MEMORY_KIB, 3, 0),
-            (MIN_MEMORY_KIB, 3, MAX_LANES + 1),
-            (MIN_MEMORY_KIB, 3, (1 << 24) - 1),
-            (MAX_MEMORY_KIB + 1, 3, 4),
-            (MAX_MEMORY_KIB, 5, 4),
-            (u32::MAX, 3, 4),
-            (MIN_MEMORY_KIB, u32::MAX, 4),
+            (0, 0, 0, KdfParamsError::TooCheap),
+            (MIN_MEMORY_KIB - 1, 3, 4, KdfParamsError::TooCheap),
+            (MIN_MEMORY_KIB, 2, 4, KdfParamsError::TooCheap),
+            (MIN_MEMORY_KIB, 3, 0, KdfParamsError::TooCheap),
+            (MIN_MEMORY_KIB, 3, MAX_LANES + 1, KdfParamsError::TooDear),
+            (MIN_MEMORY_KIB, 3, (1 << 24) - 1, KdfParamsError::TooDear),
+            (MAX_MEMORY_KIB + 1, 3, 4, KdfParamsError::TooDear),
+            (MAX_MEMORY_KIB, 5, 4, KdfParamsError::TooDear),
+            (u32::MAX, 3, 4, KdfParamsError::TooDear),
+            (MIN_MEMORY_KIB, u32::MAX, 4, KdfParamsError::TooDear),
+            (u32::MAX, u32::MAX, 0, KdfParamsError::TooDear),
         ];
-        for (memory_kib, passes, lanes) in refused {
-            let error = KdfParamsError { memory_kib, passes, lanes };
+        for (memory_kib, passes, lanes, error) in refused {
             assert_eq!(KdfParams::new(memory_kib, passes, lanes), Err(error));
         }
     }

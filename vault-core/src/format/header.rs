@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::crypto::kdf::{self, KdfParams, MAX_FILE_COST};
+use crate::crypto::kdf::{self, KdfParams, KdfParamsError, MAX_FILE_COST};
 use crate::crypto::seal::{OVERHEAD, PREFIX_LEN, TAG_LEN};
 use crate::format::reader::{ByteReader, Snapshot};
 use crate::format::{
@@ -111,7 +111,10 @@ impl SlotKind {
         let mut reader = ByteReader::new(parameters, "a slot's parameters are cut off");
         if code == 3 {
             let params = KdfParams::new(reader.u32()?, reader.u32()?, reader.u32()?);
-            let params = params.map_err(|_| FormatError::TooLarge("the cost of a passphrase slot"))?;
+            let params = params.map_err(|error| match error {
+                KdfParamsError::TooCheap => FormatError::Damaged("the cost of a passphrase slot is too low"),
+                KdfParamsError::TooDear => FormatError::TooLarge("the cost of a passphrase slot"),
+            })?;
             return Ok(Self::Passphrase { params, salt: reader.array()? });
         }
         reader.zeros::<PARAMETERS_LEN>()?;
@@ -207,17 +210,17 @@ impl Header {
     pub fn read(snapshot: &dyn Snapshot, purpose: Purpose) -> Result<(Self, Vec<u8>), FormatError> {
         let bytes = read_checked_bytes(snapshot)?;
         let header = Self::parse(&bytes)?;
-        if header.purpose != purpose {
-            return Err(FormatError::Purpose { expected: purpose, found: header.purpose });
-        }
         let sealed = bytes.len() as u64 + header.sealed_index_len;
         if sealed > snapshot.len() {
             return Err(FormatError::Truncated { expected: sealed, found: snapshot.len() });
         }
+        if header.purpose != purpose {
+            return Err(FormatError::Purpose { expected: purpose, found: header.purpose });
+        }
         Ok((header, bytes))
     }
 
-    /// Parses header bytes whose hash is right.
+    /// Parses header bytes whose hash is right. The order of the checks is that of `FORMAT.md §7.1`.
     fn parse(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut reader = ByteReader::new(bytes, "the header is cut off");
         reader.array::<{ MAGIC.len() }>()?;
@@ -228,6 +231,9 @@ impl Header {
         reader.u32()?;
         let vault_id = VaultId::new(reader.array()?);
         let (epoch, generation, sealed_index_len) = (reader.u64()?, reader.u64()?, reader.u64()?);
+        if epoch == 0 || generation == 0 {
+            return Err(FormatError::Damaged("epoch and generation count from one"));
+        }
         check_index_len(sealed_index_len)?;
         let slots = read_slots(&mut reader, bytes.len())?;
         Ok(Self { purpose, vault_id, epoch, generation, sealed_index_len, slots })
@@ -282,12 +288,13 @@ fn read_checked_bytes(snapshot: &dyn Snapshot) -> Result<Vec<u8>, FormatError> {
 
 fn header_len(fixed: &[u8]) -> Result<usize, FormatError> {
     let mut reader = ByteReader::new(fixed.get(16..).unwrap_or_default(), "the header is cut off");
-    let len = reader.u32()?;
-    let least = FIXED_LEN + HASH_LEN;
-    usize::try_from(len)
-        .ok()
-        .filter(|&bytes| len <= MAX_HEADER && bytes >= least)
-        .ok_or(FormatError::Damaged("the length of the header is impossible"))
+    match reader.u32()? {
+        len if len > MAX_HEADER => Err(FormatError::TooLarge("the length of the header")),
+        len if (len as usize) < FIXED_LEN + HASH_LEN => {
+            Err(FormatError::Damaged("the length of the header is impossible"))
+        }
+        len => Ok(len as usize),
+    }
 }
 
 fn known(what: &'static str, found: u16, known: u16) -> Result<(), FormatError> {
@@ -308,10 +315,10 @@ fn check_index_len(len: u64) -> Result<(), FormatError> {
 
 fn read_slots(reader: &mut ByteReader<'_>, header_len: usize) -> Result<Vec<SlotRecord>, FormatError> {
     let count = reader.u32()? as usize;
-    if count == 0 || count > MAX_SLOTS {
-        return Err(FormatError::Damaged("the number of key slots is impossible"));
+    if count > MAX_SLOTS {
+        return Err(FormatError::TooLarge("the number of key slots"));
     }
-    if header_len != FIXED_LEN + count * SLOT_LEN + HASH_LEN {
+    if count == 0 || header_len != FIXED_LEN + count * SLOT_LEN + HASH_LEN {
         return Err(FormatError::Damaged("the length of the header is not that of its slots"));
     }
     let slots = (0..count).map(|_| SlotRecord::read(reader)).collect::<Result<Vec<_>, _>>()?;
