@@ -192,7 +192,9 @@ fn active_tenant(path: &Path) -> Result<TenantId, CommandError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(TenantId::default()),
         Err(error) => {
             let message = format!("cannot read the active tenant from {}", path.display());
-            Err(CommandError::new(Kind::UnreadableFile, message).caused_by(&error))
+            Err(CommandError::new(Kind::UnreadableFile, message)
+                .caused_by(&error)
+                .hint("`--tenant ID` names the tenant without the file"))
         }
         Ok(_) => {
             TenantId::parse(text.trim_end()).map_err(|error| bad_id(&path.display().to_string(), &error))
@@ -201,7 +203,9 @@ fn active_tenant(path: &Path) -> Result<TenantId, CommandError> {
 }
 
 fn bad_id(from: &str, error: &dyn std::error::Error) -> CommandError {
-    CommandError::usage(format!("{from} has no valid id")).caused_by(error)
+    CommandError::usage(format!("{from} has no valid id"))
+        .caused_by(error)
+        .hint("`--workspace ID` and `--tenant ID` go before it")
 }
 
 /// Returns a variable, blank ones being unset.
@@ -213,5 +217,8 @@ fn variable(name: &str) -> Option<OsString> {
 /// Returns a variable that has to be text.
 fn text_variable(name: &str) -> Result<Option<String>, CommandError> {
     let value = variable(name).map(OsString::into_string).transpose();
-    value.map_err(|_| CommandError::usage(format!("{name} is not UTF-8 text")))
+    value.map_err(|_| {
+        CommandError::usage(format!("{name} is not UTF-8 text"))
+            .hint("`keyward --help` names the option for it")
+    })
 }

@@ -53,7 +53,7 @@ impl Directories {
 }
 
 fn no_home() -> CommandError {
-    CommandError::new(Kind::Failed, "cannot tell where the vault is: HOME is not set")
+    CommandError::new(Kind::Failed, "cannot tell where the vault is: HOME is not set to an absolute path")
         .hint("set `KEYWARD_HOME` to a directory for keyward's files, or HOME to yours")
 }
 

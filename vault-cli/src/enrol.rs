@@ -273,7 +273,9 @@ pub(crate) fn new_passphrase(ctx: &Context, vault: &UnlockedVault) -> Result<Sec
 
 fn secret_of(found: EnvFound) -> Result<EnvSecret, CommandError> {
     found.outcome.map_err(|error| {
-        CommandError::new(Kind::NoKeySource, format!("{} has no usable key", found.origin)).caused_by(&error)
+        CommandError::new(Kind::NoKeySource, format!("{} has no usable key", found.origin))
+            .caused_by(&error)
+            .hint("correct or unset it; `keyward slot add env` makes a key for an existing vault")
     })
 }
 

@@ -134,6 +134,9 @@ pub(crate) fn cannot_unlock(path: &Path, error: UnlockError) -> CommandError {
             for attempt in attempts.iter().filter(|attempt| tells_more(attempt)) {
                 failed = failed.because(format!("{}: {}", attempt.source, attempt.failure));
             }
+            if attempts.is_empty() {
+                failed = failed.because("no key source that may be used has a key");
+            }
             failed = failed.because(format!("the vault has these key slots: {}", slots.join(", ")));
             failed.hint(unlock_hint(&slots))
         }
@@ -245,12 +248,17 @@ pub(crate) const BIND_HINT: &str = "if this directory may have the workspace's s
 
 impl From<ChildError> for CommandError {
     fn from(error: ChildError) -> Self {
-        let kind = match error {
-            ChildError::NotExecutable { .. } => Kind::NotExecutable,
-            ChildError::NotFound { .. } => Kind::NotFound,
-            _ => Kind::Launch,
+        let (kind, hint) = match error {
+            ChildError::NotExecutable { .. } => {
+                (Kind::NotExecutable, "name a program: `keyward run -- sh FILE` runs a script")
+            }
+            ChildError::NotFound { .. } => (
+                Kind::NotFound,
+                "name a program in PATH, or by its path; `keyward run -- sh -c 'LINE'` runs a line of shell",
+            ),
+            _ => (Kind::Launch, "`keyward run --help` says what a program can be given"),
         };
-        Self::new(kind, error.to_string()).caused_by_sources_of(&error)
+        Self::new(kind, error.to_string()).caused_by_sources_of(&error).hint(hint)
     }
 }
 

@@ -127,7 +127,9 @@ fn line_end(bytes: &[u8]) -> usize {
 }
 
 fn unreadable(shown: &str, error: &io::Error) -> CommandError {
-    CommandError::new(Kind::UnreadableFile, format!("cannot read the value from {shown}")).caused_by(error)
+    CommandError::new(Kind::UnreadableFile, format!("cannot read the value from {shown}"))
+        .caused_by(error)
+        .hint("nothing was stored; `keyward put NAME < FILE` reads a value from stdin")
 }
 
 #[cfg(test)]

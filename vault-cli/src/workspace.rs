@@ -85,7 +85,9 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> CommandError {
-    CommandError::new(Kind::UnreadableFile, format!("cannot read {}", path.display())).caused_by(error)
+    CommandError::new(Kind::UnreadableFile, format!("cannot read {}", path.display()))
+        .caused_by(error)
+        .hint("`--workspace ID` names the workspace without the file")
 }
 
 #[cfg(test)]

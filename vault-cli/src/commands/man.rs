@@ -54,6 +54,7 @@ pub(crate) fn run(args: &ManArguments, mut root: clap::Command) -> Result<ManRep
     for name in &args.command {
         command = command.find_subcommand(name).ok_or_else(|| {
             CommandError::usage(format!("there is no command `{}`", args.command.join(" ")))
+                .hint("`keyward --help` lists the commands")
         })?;
     }
     let page =
