@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::format::{Revision, Snapshot};
+use crate::format::{MAX_FILE, Revision, Snapshot};
 
 mod directory;
 mod file;
@@ -17,9 +17,6 @@ mod lock;
 mod trust;
 
 pub use file::FileStore;
-
-/// The largest file that is read or written, in bytes (`FORMAT.md §7`).
-pub const MAX_FILE: u64 = 256 << 20;
 
 /// A place that keeps one vault, or none yet.
 pub trait VaultStore: Debug {

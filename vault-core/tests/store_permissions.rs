@@ -45,7 +45,10 @@ impl Place {
     /// Runs the test `name` of this binary again, as the ordinary user.
     fn run_as_user(&self, name: &str) {
         let binary = self.0.path().join("tests");
-        fs::copy(std::env::current_exe().unwrap(), &binary).unwrap();
+        // `cp` and not `fs::copy`: another thread that starts a process meanwhile would inherit the open
+        // copy, and a file that is open for writing can't be executed.
+        let copied = Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&binary).status();
+        assert!(copied.unwrap().success());
         set_mode(&binary, 0o755);
         let output = Command::new("setpriv")
             .args(["--reuid", USER, "--regid", USER, "--clear-groups"])

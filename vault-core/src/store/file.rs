@@ -16,8 +16,8 @@ use rustix::io::Errno;
 
 use super::directory::{self, Directory};
 use super::lock::Lock;
-use super::{Expected, MAX_FILE, Previous, StoreError, VaultStore, WriteTurn};
-use crate::format::{Revision, Snapshot, revision};
+use super::{Expected, Previous, StoreError, VaultStore, WriteTurn};
+use crate::format::{MAX_FILE, Revision, Snapshot, revision};
 
 /// A vault in a local file, `<vault>`, with the previous generation in `<vault>.prev`, the lock in
 /// `<vault>.lock`, and what a restore replaced in `<vault>.damaged`.

@@ -6,7 +6,8 @@ use std::path::Path;
 use rustix::fs::{FileType, Stat};
 use rustix::process::geteuid;
 
-use super::{MAX_FILE, StoreError};
+use super::StoreError;
+use crate::format::MAX_FILE;
 
 /// Checks a file that is going to be read and returns its length: regular, ours, not for others, and
 /// of a size that a vault can have.

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 use tempfile::{TempDir, tempdir};
-use vault_core::store::{Expected, FileStore, MAX_FILE, Previous, StoreError, VaultStore};
+use vault_core::format::MAX_FILE;
+use vault_core::store::{Expected, FileStore, Previous, StoreError, VaultStore};
 
 use crate::process::{Role, start};
 use crate::sample::{append, body, contents, expected, names, plant, put, store_in, vault};

@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 
 use tempfile::tempdir;
-use vault_core::store::{Expected, FileStore, MAX_FILE, Previous, StoreError, VaultStore};
+use vault_core::format::MAX_FILE;
+use vault_core::store::{Expected, FileStore, Previous, StoreError, VaultStore};
 
 use crate::sample::{
     UNREADABLE, body, body_of, bytes_of, contents, expected, names, plant, put, store_in, vault,

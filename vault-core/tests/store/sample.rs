@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -10,14 +11,27 @@ use std::path::{Path, PathBuf};
 use vault_core::format::{Snapshot, revision};
 use vault_core::store::{Expected, FileStore, Previous, StoreError, VaultStore};
 
-const HEAD: &[u8] = b"keyward sample\n";
+/// A whole vault, of which the header is taken and the place of its sealed index.
+const GOLDEN: &[u8] = include_bytes!("../vectors/golden_v1.vault");
+const INDEX_LEN: usize = 4096 + 80;
 
 /// Bytes whose header nobody can read.
 pub(crate) const UNREADABLE: &[u8] = b"torn";
 
-/// Returns a readable vault with `body` in it.
+/// Returns a vault with a readable header and `body` behind its index. The index is not sealed, which no
+/// store can tell; it starts with a hash of the body, so that every body has a revision of its own.
 pub(crate) fn vault(body: &[u8]) -> Vec<u8> {
-    [HEAD, body].concat()
+    let mut index = [0; INDEX_LEN];
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    index[..8].copy_from_slice(&hasher.finish().to_le_bytes());
+    [header(), &index, body].concat()
+}
+
+/// Returns the header of the golden vault, whose length it says itself (`FORMAT.md §4.1`).
+fn header() -> &'static [u8] {
+    let len = u32::from_le_bytes(GOLDEN[16..20].try_into().unwrap());
+    &GOLDEN[..usize::try_from(len).unwrap()]
 }
 
 /// Returns all bytes of `snapshot`.
@@ -34,7 +48,7 @@ pub(crate) fn body(store: &FileStore) -> Option<Vec<u8>> {
 
 /// Returns the body of the vault in `snapshot`.
 pub(crate) fn body_of(snapshot: &dyn Snapshot) -> Vec<u8> {
-    bytes_of(snapshot).strip_prefix(HEAD).expect("a whole sample").to_vec()
+    bytes_of(snapshot).split_off(header().len() + INDEX_LEN)
 }
 
 /// Returns what a writer expects that has seen `snapshot`.
