@@ -245,6 +245,14 @@ impl Header {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision([u8; 32]);
 
+impl Revision {
+    /// Returns the 32 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
 /// Computes the revision of a file; `None` where its header can't be read.
 #[must_use]
 pub fn revision(snapshot: &dyn Snapshot) -> Option<Revision> {

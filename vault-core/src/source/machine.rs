@@ -139,6 +139,13 @@ pub fn remove(dir: &Path, vault: VaultId, slot: SlotId) -> Result<(), MachineErr
     }
 }
 
+/// The seed file and the slot key of a given seed, for the vectors of `FORMAT.md §9`.
+#[cfg(test)]
+pub(crate) fn seed_file(seed: [u8; 32], hostname: &str) -> (Vec<u8>, SlotKey) {
+    let seed = Seed::new(Zeroizing::new(seed), Hostname::canonical(hostname.as_ref()));
+    (seed.encode().to_vec(), seed.derive_key())
+}
+
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;

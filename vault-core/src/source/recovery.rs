@@ -53,7 +53,7 @@ impl RecoveryCode {
         Ok(code)
     }
 
-    fn new(bits: Zeroizing<[u8; BITS_LEN]>) -> Self {
+    pub(crate) fn new(bits: Zeroizing<[u8; BITS_LEN]>) -> Self {
         Self(Box::new(bits))
     }
 

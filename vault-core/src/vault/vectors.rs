@@ -15,10 +15,12 @@ use crate::crypto::seal::{Label, PREFIX_LEN, seal_with_salt};
 use crate::format::header::slot_context;
 use crate::format::index::{BindingRecord, Index, ScopeRecord, ValueRecord, encode_index};
 use crate::format::values::hash_sealed;
-use crate::format::{DOCUMENT, Header, Purpose, ValueId, VaultId};
+use crate::format::{DOCUMENT, Header, Purpose, ValueId, VaultId, revision};
 use crate::name::{Scope, TenantId, WorkspaceId};
 use crate::secret::{KEY_LEN, RootKey, SealingKey, SecretBytes, SlotKey};
 use crate::slot::{SlotId, SlotKind, SlotRecord};
+use crate::source::recovery::RecoveryCode;
+use crate::source::{key_text, machine};
 use crate::vault::LockedVault;
 
 const VAULT_ID: VaultId = VaultId::new([0xa0; 16]);
@@ -40,7 +42,11 @@ impl Lines {
     }
 
     fn add(&mut self, name: &str, bytes: impl AsRef<[u8]>) {
-        writeln!(self.0, "{name}: {}", hex(bytes.as_ref())).unwrap();
+        self.add_text(name, &hex(bytes.as_ref()));
+    }
+
+    fn add_text(&mut self, name: &str, text: &str) {
+        writeln!(self.0, "{name}: {text}").unwrap();
     }
 }
 
@@ -50,6 +56,7 @@ fn the_document_has_the_vectors_that_the_code_computes() {
     seal_vector(&mut lines);
     passphrase_vector(&mut lines);
     golden_vault(&mut lines);
+    slot_key_vectors(&mut lines);
     assert!(DOCUMENT.ends_with(&lines.0), "FORMAT.md §9 has to end with:\n{}", lines.0);
 }
 
@@ -86,7 +93,7 @@ fn passphrase_vector(lines: &mut Lines) {
         derive_kek(&SecretBytes::new(b"correct horse".to_vec()), &[0x50; 16], KdfParams::LIGHT).unwrap();
     lines.add("passphrase", b"correct horse");
     lines.add("salt", [0x50; 16]);
-    lines.add("memory_kib passes lanes", [0x0001_0000_u32, 3, 4].map(u32::to_be_bytes).concat());
+    lines.add("memory_kib passes lanes", [0x0001_0000_u32, 3, 4].map(u32::to_le_bytes).concat());
     lines.add("slot_key", key.expose_secret());
     lines.end();
 }
@@ -135,8 +142,29 @@ fn golden_vault(lines: &mut Lines) -> Vec<u8> {
     lines.add("index_salt", &message[..32]);
     lines.add("index_commitment", &message[32..PREFIX_LEN]);
     lines.add("index_tag", &message[message.len() - 16..]);
+    let file = [header, message, values.concat()].concat();
+    lines.add("revision", revision(&file).unwrap().as_bytes());
     lines.end();
-    [header, message, values.concat()].concat()
+    file
+}
+
+/// The texts and files that slot keys are kept in.
+fn slot_key_vectors(lines: &mut Lines) {
+    lines.title("§9.4 Other slot keys");
+    let key = SlotKey::new(Zeroizing::new(*root().expose_secret()));
+    lines.add("key", key.expose_secret());
+    lines.add_text("key_text", key_text::encode(&key).expose_secret());
+    let bytes = 0x0123_4567_89ab_cdef_fedc_ba98_7654_3210_u128.to_be_bytes();
+    let code = RecoveryCode::new(Zeroizing::new(bytes));
+    lines.add("recovery_bytes", bytes);
+    lines.add_text("recovery_code", code.encode().expose_secret());
+    lines.add("recovery_slot_key", code.derive_key().expose_secret());
+    let (seed_file, key) = machine::seed_file([0x22; KEY_LEN], "build-1");
+    lines.add("seed", [0x22; KEY_LEN]);
+    lines.add_text("host", "build-1");
+    lines.add("seed_file", seed_file);
+    lines.add("machine_slot_key", key.expose_secret());
+    lines.end();
 }
 
 fn golden_slot(lines: &mut Lines) -> SlotRecord {
