@@ -4,6 +4,7 @@ import re
 
 from keyward_keys import Damaged, TooLarge
 
+MAX_NAME, MAX_ID = 256, 64  # §7
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 # What no name may contain (§5), then what it may not begin or end with: the Unicode property White_Space.
 BAD_IN_NAME = re.compile("[=\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
@@ -30,23 +31,16 @@ class Cursor:
     def number(self, size):
         return int.from_bytes(self.take(size), "little")
 
-    def text(self, limit):
-        raw = self.take(self.within(self.number(8), limit))
+    def text(self):
+        raw = self.take(self.number(8))
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError:
             raise Damaged("text is not UTF-8") from None
 
-    def within(self, length, limit):
-        if length > limit:
-            raise TooLarge(f"a length of {length}, at most {limit} are allowed")
-        return length
-
-    def count(self, smallest, limit=None):
+    def count(self, smallest):
         """The count of a vector whose elements have at least `smallest` bytes."""
         count = self.number(8)
-        if limit:
-            self.within(count, limit)
         if count * smallest > self.left():
             raise Damaged("a vector goes past the end")
         return count
@@ -57,13 +51,21 @@ def ascending(keys, what):
         raise Damaged(f"{what} are not in strictly ascending order")
 
 
+def within(number, limit):
+    if number > limit:
+        raise TooLarge(f"{number}, at most {limit} are allowed")
+    return number
+
+
 def checked_id(text):
+    within(len(text.encode()), MAX_ID)
     if not ID.fullmatch(text):
         raise Damaged("not a tenant or workspace id")
     return text
 
 
 def checked_name(name):
+    within(len(name.encode()), MAX_NAME)
     if not name or BAD_IN_NAME.search(name) or name.strip(WHITE_SPACE) != name:
         raise Damaged("not a name of a secret")
     return name

@@ -88,6 +88,7 @@ def from_slot_key(key):
 
 
 def from_key_text(text):
+    text = text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
     if not re.fullmatch(r"kwk1_[A-Za-z0-9_-]{48}", text):
         raise BadKeyText("not a key text")
     data = base64.urlsafe_b64decode(text[5:])
@@ -110,10 +111,36 @@ def from_machine(seed, host_name):
     return {4}, lambda slot: key
 
 
+def check_line(lines):
+    return b"check " + base64.urlsafe_b64encode(sha256(lines)).rstrip(b"=") + b"\n"
+
+
+def from_seed_file(content):
+    """§8.1; the file is for one slot, which its name tells."""
+    lines, check = content[:-50], content[-50:]
+    if len(content) > 511 or check != check_line(lines):
+        raise BadKeyText("the seed file is damaged")
+    version, _, rest = lines.removeprefix(b"keyward machine seed ").partition(b"\n")
+    if version == lines:
+        raise BadKeyText("the seed file is damaged")
+    if version != b"1":
+        raise BadKeyText("a newer program wrote the seed file")
+    found = re.fullmatch(rb"seed ([A-Za-z0-9_-]{43})\nhost ([^\0-\x1f\x7fA-Z.]{1,255})\n", rest)
+    seed = base64.urlsafe_b64decode(found[1] + b"=") if found else b""
+    if base64.urlsafe_b64encode(seed).rstrip(b"=") != (found and found[1]):
+        raise BadKeyText("the seed file is damaged")
+    try:
+        if re.search("[\x80-\x9f]", found[2].decode("utf-8")):
+            raise BadKeyText("the seed file is damaged")
+    except UnicodeDecodeError:
+        raise BadKeyText("the seed file is damaged") from None
+    return from_machine(seed, found[2])
+
+
 def recovery_bytes(code):
     """The 16 bytes of a recovery code, after its two zero bits and its check characters."""
     alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-    plain = code.replace(" ", "").replace("-", "")
+    plain = re.sub("[ \t\r\n-]", "", code)
     if not plain.isascii() or len(plain) != 30:
         raise BadKeyText("a recovery code has 30 characters")
     plain = plain.upper().replace("I", "1").replace("L", "1").replace("O", "0")

@@ -1,4 +1,5 @@
-"""A reader of keyward vault files, written from vault-core/FORMAT.md (the § numbers below are its chapters).
+"""A reader of keyward vault files, written from vault-core/FORMAT.md (the § numbers below are its chapters). The order
+of the checks is that of §7.1.
 
 It is slow and simple: a second opinion about the format, not a product. The steps of reading are separate calls, so
 that a caller sees at which stage a file is refused:
@@ -15,7 +16,7 @@ import struct
 import sys
 from dataclasses import dataclass
 
-from keyward_fields import Cursor, ascending, checked_id, checked_name, padded
+from keyward_fields import Cursor, ascending, checked_id, checked_name, padded, within
 from keyward_keys import (KINDS, PASSPHRASE, Damaged, Newer, NotKeyward, SealBroken, TooLarge, Truncated, VaultError,
                           WrongKey, WrongPurpose, from_key_text, from_passphrase, from_recovery_code, from_slot_key,
                           open_sealed, sha256)
@@ -27,9 +28,9 @@ SCOPES = {0: "workspace", 1: "tenant"}
 
 # Sizes (§3 to §6) and limits (§7).
 HASH, SLOT, FIXED, SEAL, INDEX_PAGE, VALUE_PAGE = 32, 160, 64, 80, 4096, 64
-MAX_FILE, MAX_INDEX, MAX_HEADER = 268_435_456, 134_217_728, 16_384
+MAX_FILE, MAX_INDEX, MAX_HEADER = 268_435_456, 134_213_712, 16_384
 MAX_SLOTS, MAX_PASSPHRASE_SLOTS = 16, 4
-MAX_NAME, MAX_ID, MAX_VALUE, MAX_VALUES, MAX_VERSIONS = 256, 64, 1_048_576, 1_000_000, 11
+MAX_VALUE, MAX_VALUES, MAX_VERSIONS = 1_048_576, 1_000_000, 11
 MIN_MEMORY, MAX_MEMORY, MIN_PASSES, MAX_LANES = 65_536, 1_048_576, 3, 16
 MAX_COST_SLOT, MAX_COST_FILE = 4_194_304, 8_388_608
 
@@ -79,19 +80,16 @@ class Vault:
     def __init__(self, file, purpose="secrets"):
         self.file = file
         self.size = file.seek(0, 2)
-        if self.size > MAX_FILE:
-            raise TooLarge("the file is above 256 MiB")
-        # §4.1: what every version has in common, in the order that the text demands.
-        start = self._read(0, min(self.size, 20))
-        if start[:8] != MAGIC:
+        within(self.size, MAX_FILE)
+        # §4.1: what every version has in common.
+        start = self._read(0, min(self.size, FIXED))
+        if not MAGIC.startswith(start[:8]):
             raise NotKeyward("not a keyward file")
-        if self.size < 20:
+        if self.size < FIXED:
             raise Truncated("cut off in the header")
-        length = int.from_bytes(start[16:20], "little")
+        length = within(int.from_bytes(start[16:20], "little"), MAX_HEADER)
         if length < FIXED + HASH:
             raise Damaged("the header length is too small")
-        if length > MAX_HEADER:
-            raise TooLarge("the header length is above its limit")
         if length > self.size:
             raise Truncated("cut off in the header")
         self.header = self._read(0, length)
@@ -125,14 +123,12 @@ class Vault:
         self.epoch, self.generation, self.index_length, count = struct.unpack("<QQQI", fields.take(28))
         if self.epoch == 0 or self.generation == 0:
             raise Damaged("epoch and generation begin with 1")
-        if count > MAX_SLOTS:
-            raise TooLarge("too many key slots")
-        if count == 0 or len(self.header) != FIXED + HASH + SLOT * count:
-            raise Damaged("slot count and header length do not fit")
-        if self.index_length > MAX_INDEX:
-            raise TooLarge("the sealed index is above its limit")
+        within(self.index_length, MAX_INDEX)
         if self.index_length < SEAL + INDEX_PAGE or (self.index_length - SEAL) % INDEX_PAGE:
             raise Damaged("not a length of a sealed index")
+        within(count, MAX_SLOTS)
+        if count == 0 or len(self.header) != FIXED + HASH + SLOT * count:
+            raise Damaged("slot count and header length do not fit")
         self.slots = [self._parse_slot(fields) for _ in range(count)]
         if len({slot.slot_id for slot in self.slots}) != count:
             raise Damaged("two slots have one id")
@@ -183,67 +179,73 @@ class Vault:
         except SealBroken:
             raise Damaged("the index does not open") from None
         schema = plaintext.number(4)
-        if schema > SCHEMA:
-            raise Newer(f"schema {schema}: a newer program wrote this file")
         if schema == 0:
             raise Damaged("the schema is zero")
+        if schema > SCHEMA:
+            raise Newer(f"schema {schema}: a newer program wrote this file")
         body = Cursor(plaintext.take(plaintext.number(8)))
         if padded(plaintext.at, INDEX_PAGE) != len(plaintext.data) or any(plaintext.take(plaintext.left())):
             raise Damaged("the zeros after the index are not as they must be")
-        self._parse_body(body)
-        if body.left():
-            raise Damaged("bytes are left over in the index")
-
-    def _parse_body(self, body):
-        scopes = [self._parse_scope(body) for _ in range(body.count(18))]
-        ascending([(s.kind, s.tenant.encode(), s.workspace.encode()) for s in scopes], "scopes")
-
-        self.values, order, used, versions = [], [], set(), 0
-        offset = len(self.header) + self.index_length
-        for _ in range(body.count(77, MAX_VALUES)):
-            scope = body.number(4)
-            if scope >= len(scopes):
-                raise Damaged("no such scope")
-            name, version, created = checked_name(body.text(MAX_NAME)), body.number(4), body.number(8)
-            value_id, length, digest = body.take(16), body.number(4), body.take(32)
-            if version == 0:
-                raise Damaged("a version is zero")
-            if length > SEAL + padded(4 + MAX_VALUE, VALUE_PAGE):
-                raise TooLarge("a sealed value is above its limit")
-            if length < SEAL + VALUE_PAGE or (length - SEAL) % VALUE_PAGE:
-                raise Damaged("not a length of a sealed value")
-            self.values.append(Value(scopes[scope], name, version, created, value_id, length, digest, offset))
-            offset += length
-            used.add(scope)
-            # Versions descend, so their negative stands for them in the ascending order.
-            order.append((scope, name.encode(), -version))
-            versions = versions + 1 if len(order) > 1 and order[-2][:2] == order[-1][:2] else 1
-            if versions > MAX_VERSIONS:
-                raise TooLarge("too many versions of one secret")
-        ascending(order, "values")
-        if len(used) != len(scopes):
-            raise Damaged("a scope that no value uses")
-        if len({value.value_id for value in self.values}) != len(self.values):
-            raise Damaged("two values have one id")
-
-        self.bindings = [self._parse_binding(body) for _ in range(body.count(27))]
-        ascending([(b.tenant.encode(), b.workspace.encode(), b.directory) for b in self.bindings], "bindings")
-        if offset > self.size:
+        scopes, values, bindings = self._decode_body(body)
+        self._check_scopes(scopes)
+        self._check_bindings(bindings)
+        self._check_values(scopes, values)
+        end = len(self.header) + self.index_length + sum(value.length for value in self.values)
+        if end > self.size:
             raise Truncated("cut off in the values")
-        if offset < self.size:
+        if end < self.size:
             raise Damaged("the file is longer than its index says")
 
-    def _parse_scope(self, body):
-        kind, tenant, workspace = body.number(1), checked_id(body.text(MAX_ID)), body.text(MAX_ID)
-        if kind not in SCOPES or (kind == 1 and workspace):
-            raise Damaged("not a scope")
-        return Scope(kind, tenant, workspace if kind == 1 else checked_id(workspace))
+    def _decode_body(self, body):
+        """The three vectors as they stand, before anything but their encoding is checked."""
+        scopes = [Scope(body.number(1), body.text(), body.text()) for _ in range(body.count(17))]
+        values = [(body.number(4), body.text(), body.number(4), body.number(8), body.take(16), body.number(4),
+                   body.take(32)) for _ in range(body.count(76))]
+        bindings = [Binding(body.text(), body.text(), body.take(body.number(8))) for _ in range(body.count(24))]
+        if body.left():
+            raise Damaged("bytes are left over in the index")
+        return scopes, values, bindings
 
-    def _parse_binding(self, body):
-        binding = Binding(checked_id(body.text(MAX_ID)), checked_id(body.text(MAX_ID)), body.take(body.number(8)))
-        if binding.directory[:1] != b"/" or b"\0" in binding.directory:
-            raise Damaged("not an absolute directory")
-        return binding
+    def _check_scopes(self, scopes):
+        ascending([(s.kind, s.tenant.encode(), s.workspace.encode()) for s in scopes], "scopes")
+        for scope in scopes:
+            if scope.kind not in SCOPES or (scope.kind == 1 and scope.workspace):
+                raise Damaged("not a scope")
+            checked_id(scope.tenant)
+            if scope.kind == 0:
+                checked_id(scope.workspace)
+
+    def _check_bindings(self, bindings):
+        ascending([(b.tenant.encode(), b.workspace.encode(), b.directory) for b in bindings], "bindings")
+        for binding in bindings:
+            checked_id(binding.tenant)
+            checked_id(binding.workspace)
+            if binding.directory[:1] != b"/" or b"\0" in binding.directory:
+                raise Damaged("not an absolute directory")
+        self.bindings = bindings
+
+    def _check_values(self, scopes, values):
+        within(len(values), MAX_VALUES)
+        used, before, versions = set(), None, 0
+        for scope, name, version, _, _, length, _ in values:
+            # Versions descend, so their negative stands for them in the ascending order.
+            ascending([*filter(None, [before]), (scope, name.encode(), -version)], "values")
+            versions = versions + 1 if before and before[:2] == (scope, name.encode()) else 1
+            within(versions, MAX_VERSIONS)
+            checked_name(name)
+            if version == 0:
+                raise Damaged("a version is zero")
+            within(length, SEAL + padded(4 + MAX_VALUE, VALUE_PAGE))
+            if length < SEAL + VALUE_PAGE or (length - SEAL) % VALUE_PAGE:
+                raise Damaged("not a length of a sealed value")
+            before = (scope, name.encode(), -version)
+            used.add(scope)
+        if used != set(range(len(scopes))):
+            raise Damaged("values and scopes do not fit together")
+        self.values, offset = [], len(self.header) + self.index_length
+        for scope, name, version, created, value_id, length, digest in values:
+            self.values.append(Value(scopes[scope], name, version, created, value_id, length, digest, offset))
+            offset += length
 
     def read_value(self, position):
         value = self.values[position]
@@ -255,7 +257,7 @@ class Vault:
             plaintext = Cursor(open_sealed(self.root_key, b"keyward value", context, sealed))
         except SealBroken:
             raise Damaged("a value does not open") from None
-        content = plaintext.take(plaintext.within(plaintext.number(4), MAX_VALUE))
+        content = plaintext.take(plaintext.number(4))
         if padded(plaintext.at, VALUE_PAGE) != len(plaintext.data) or any(plaintext.take(plaintext.left())):
             raise Damaged("the zeros after a value are not as they must be")
         return content

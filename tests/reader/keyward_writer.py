@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keyward_fields import padded
-from keyward_keys import PASSPHRASE, message_key, passphrase_key, sha256
+from keyward_keys import PASSPHRASE, check_line, message_key, passphrase_key, sha256
 from keyward_reader import INDEX_PAGE, MAGIC, VALUE_PAGE, Vault
 
 SECRETS, SESSIONS = 1, 2
@@ -188,3 +188,10 @@ def recovery_code(raw):
     number = int.from_bytes(raw, "big") << 22 | check
     plain = "".join(alphabet[number >> shift & 31] for shift in range(145, -1, -5))
     return "-".join(plain[at:at + 5] for at in range(0, 30, 5))
+
+
+def seed_file(seed, host_name):
+    """§8.1."""
+    encoded = base64.urlsafe_b64encode(seed).rstrip(b"=")
+    lines = b"keyward machine seed 1\nseed " + encoded + b"\nhost " + host_name + b"\n"
+    return lines + check_line(lines)

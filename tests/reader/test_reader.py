@@ -21,14 +21,17 @@ VECTORS = ROOT / "vault-core" / "tests" / "vectors"
 GOLDEN = (VECTORS / "golden_v1.vault").read_bytes()
 
 
+TEXTS = ("key_text", "recovery_code", "host")
+
+
 def document_vectors():
     """§9 of the document: for each heading (`9.1`, …) the list of (field, bytes)."""
     document = (ROOT / "vault-core" / "FORMAT.md").read_text(encoding="utf-8")
     chapter = document[document.index("## §9 "):]
     sections = {}
     for number, body in re.findall(r"^### §(9\.\d+) .*?^```text\n(.*?)^```", chapter, re.M | re.S):
-        sections[number] = [(field.strip(), bytes.fromhex(value.strip()))
-                            for field, value in (line.split(":") for line in body.splitlines())]
+        fields = (line.strip().split(": ") for line in body.splitlines())
+        sections[number] = [(field, value if field in TEXTS else bytes.fromhex(value)) for field, value in fields]
     return sections
 
 
@@ -66,7 +69,7 @@ class Document(unittest.TestCase):
         self.assertEqual(keys.open_sealed(key, message["label"], message["context"], sealed), message["plaintext"])
 
     def test_all_sections_are_known(self):
-        self.assertEqual(sorted(self.sections), ["9.1", "9.2", "9.3"])
+        self.assertEqual(sorted(self.sections), ["9.1", "9.2", "9.3", "9.4"])
 
     def test_seal(self):
         [message] = messages(self.sections["9.1"])
@@ -74,8 +77,7 @@ class Document(unittest.TestCase):
 
     def test_passphrase(self):
         fields = dict(self.sections["9.2"])
-        # Here the three costs stand as numbers, most significant digit first; in a file they are little-endian.
-        memory, passes, lanes = struct.unpack(">III", fields["memory_kib passes lanes"])
+        memory, passes, lanes = struct.unpack("<III", fields["memory_kib passes lanes"])
         slot_key = keys.passphrase_key(fields["passphrase"], memory, passes, lanes, fields["salt"])
         self.assertEqual(slot_key, fields["slot_key"])
 
@@ -96,6 +98,19 @@ class Document(unittest.TestCase):
         self.assertEqual(index[-16:], self.file["index_tag"])
         values = [message["sealed"] for message in messages(self.sections["9.3"])[1:]]
         self.assertEqual(header + index + b"".join(values), GOLDEN)
+
+    def test_revision(self):
+        vault, _ = open_bytes(GOLDEN, keys.from_slot_key(self.file["slot_key"]))
+        self.assertEqual(vault.revision, self.file["revision"])
+
+    def test_other_slot_keys(self):
+        fields = dict(self.sections["9.4"])
+        self.assertEqual(writer.key_text(fields["key"]), fields["key_text"])
+        self.assertEqual(keys.from_key_text(fields["key_text"])[1](None), fields["key"])
+        self.assertEqual(writer.recovery_code(fields["recovery_bytes"]), fields["recovery_code"])
+        self.assertEqual(keys.from_recovery_code(fields["recovery_code"])[1](None), fields["recovery_slot_key"])
+        self.assertEqual(writer.seed_file(fields["seed"], fields["host"].encode()), fields["seed_file"])
+        self.assertEqual(keys.from_seed_file(fields["seed_file"])[1](None), fields["machine_slot_key"])
 
     def test_writer_makes_the_file(self):
         """The whole file again, from what the reader finds in it and the salts of the document."""
@@ -120,8 +135,6 @@ class VectorFiles(unittest.TestCase):
                 return True, action()
             except reader.VaultError as error:
                 self.assertEqual(stage, facts["stage"], error)
-                self.assertIn(error.kind, [facts["refused"], *facts.get("also_allowed", [])], error)
-                # The reader's own reading of the text, which is always the first of the allowed ones.
                 self.assertEqual(error.kind, facts["refused"], error)
                 return False, None
 
@@ -167,7 +180,7 @@ class VectorFiles(unittest.TestCase):
     def test_most_are_negative_and_all_are_small(self):
         refused = [facts for _, _, facts, _ in make_vectors.VECTORS if "refused" in facts]
         self.assertGreaterEqual(len(refused), 0.8 * len(make_vectors.VECTORS))
-        self.assertLess(sum(len(data) for data in make_vectors.make_all().values()), 400 * 1024)
+        self.assertLess(sum(len(data) for data in make_vectors.make_all().values()), 500 * 1024)
 
 
 class Tampering(unittest.TestCase):
@@ -188,9 +201,7 @@ class Tampering(unittest.TestCase):
                 self.refused(bytes(changed))
 
     def test_every_truncation(self):
-        for length in range(8):
-            self.refused(GOLDEN[:length], "foreign")
-        for length in range(8, len(GOLDEN)):
+        for length in range(len(GOLDEN)):
             self.refused(GOLDEN[:length], "truncated")
 
     def test_appended_bytes(self):
@@ -232,7 +243,7 @@ class Hostile(unittest.TestCase):
                     draft.encode()
                     draft.body = original[:at] + struct.pack("<Q", length) + original[at + 8:]
                     return draft.finish()
-                self.refused(make, "damaged", "too_large")
+                self.refused(make, "damaged")
         self.assertLess(tracemalloc.get_traced_memory()[1], 2_000_000)
         tracemalloc.stop()
 
@@ -265,13 +276,6 @@ class Hostile(unittest.TestCase):
             return draft.finish()
         self.refused(suite_zero, "damaged")
         self.refused(schema_zero, "damaged")
-
-    def test_one_value_id_twice(self):
-        def make(draft):
-            draft.secrets = [draft.secret("A"), draft.secret("B")]
-            draft.secrets[1].value_id = draft.secrets[0].value_id
-            return draft.finish()
-        self.refused(make, "damaged")
 
     def test_costs(self):
         for costs in ((65_535, 3, 1), (65_536, 2, 1), (65_536, 0, 1), (65_536, 3, 0)):
@@ -314,8 +318,12 @@ class KeySources(unittest.TestCase):
         key = bytes(range(32))
         text = writer.key_text(key)
         self.assertEqual(len(text), 5 + 48)
-        self.assertEqual(keys.from_key_text(text)[1](None), key)
-        for at in range(len(text)):
+        for end in ("", "\n", "\r\n"):
+            self.assertEqual(keys.from_key_text(text + end)[1](None), key)
+        for other in (text + "\r", text + "\n\n", " " + text, text + " ", text[:-1], text + "A", text.upper()):
+            with self.assertRaises(keys.BadKeyText):
+                keys.from_key_text(other)
+        for at in range(len(text) - 1):
             for other in "A_b9=\n":
                 if text[at] != other:
                     with self.assertRaises(keys.BadKeyText):
@@ -333,8 +341,22 @@ class KeySources(unittest.TestCase):
                     if code[at] not in ("-", other):
                         with self.assertRaises(keys.BadKeyText):
                             keys.recovery_bytes(code[:at] + other + code[at + 1:])
+            for other in (code[:-1], code + "0", code.replace("-", "\u2013", 1), code + "\u00a0"):
+                with self.assertRaises(keys.BadKeyText):
+                    keys.recovery_bytes(other)
+
+    def test_seed_file(self):
+        content = writer.seed_file(b"\x22" * 32, b"build-1")
+        self.assertEqual(keys.from_seed_file(content)[0], {4})
+        for at in range(len(content)):
+            for bit in range(8):
+                changed = bytearray(content)
+                changed[at] ^= 1 << bit
+                with self.assertRaises(keys.BadKeyText):
+                    keys.from_seed_file(bytes(changed))
+        for host in (b"", b"Build", b"a.b", b"a" * 256, b"a\nb", b"\xff", "\u0085".encode()):
             with self.assertRaises(keys.BadKeyText):
-                keys.recovery_bytes(code[:-1])
+                keys.from_seed_file(writer.seed_file(b"\x22" * 32, host))
 
 
 if __name__ == "__main__":
