@@ -3,6 +3,7 @@
     python3 -m unittest discover -s tests/reader
 """
 
+import hashlib
 import io
 import json
 import re
@@ -124,6 +125,19 @@ class Document(unittest.TestCase):
         head = writer.Head(vault.vault_id, vault.epoch, vault.generation)
         made = writer.compose(self.file["root_key"], slots, secrets[::-1], bindings, head, self.file["index_salt"])
         self.assertEqual(made, GOLDEN)
+
+
+class Sealing(unittest.TestCase):
+    def test_ten_thousand_messages(self):
+        """One hash over many messages of all labels and lengths; `crypto/known_answers.rs` has the same one."""
+        labels = b"keyward index", b"keyward slot", b"keyward value"
+        total = hashlib.sha256()
+        for number in range(10_000):
+            count = struct.pack("<I", number)
+            plaintext = count[:1] * (number % 257)
+            total.update(writer.seal(bytes(range(32)), labels[number % 3], count, plaintext,
+                                     keys.sha256(b"salt" + count)))
+        self.assertEqual(total.hexdigest(), "2e8dd44d8e6672b4e8c156055910faaa5085030c2450ab9a5fccd695df78ab12")
 
 
 class VectorFiles(unittest.TestCase):

@@ -16,3 +16,6 @@ pub fn generate<const N: usize>() -> [u8; N] {
     getrandom::fill(&mut bytes).expect("the operating system has a random source");
     bytes
 }
+
+#[cfg(test)]
+mod known_answers;
