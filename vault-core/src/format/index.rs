@@ -4,6 +4,8 @@
 //! limit. The decoded records borrow from the plaintext.
 
 mod check;
+#[cfg(test)]
+mod second_decoder;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
