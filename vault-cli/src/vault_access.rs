@@ -227,15 +227,13 @@ pub(crate) fn claim(draft: &mut Draft<'_>, place: &Place) -> Result<(), ChangeEr
         let directory = directory.display().to_string();
         return Err(ChangeError::WorkspaceElsewhere { workspace: place.workspace.clone(), directory });
     }
-    bind(draft, place);
-    Ok(())
+    bind(draft, place)
 }
 
 /// Binds the claiming directory to its workspace, whoever else uses it.
-pub(crate) fn bind(draft: &mut Draft<'_>, place: &Place) {
-    if let Some(directory) = &place.claimed_by {
-        draft.bind(&place.tenant, &place.workspace, directory.as_os_str().as_bytes());
-    }
+pub(crate) fn bind(draft: &mut Draft<'_>, place: &Place) -> Result<(), ChangeError> {
+    let Some(directory) = &place.claimed_by else { return Ok(()) };
+    draft.bind(&place.tenant, &place.workspace, directory.as_os_str().as_bytes())
 }
 
 /// A directory may use the id that it claims if the vault bound it, or if nobody uses the id yet.

@@ -81,11 +81,7 @@ fn bind_existing(access: &VaultAccess<'_>, place: &Place, even_if_used: bool) ->
     }
     let opened = access.open_existing()?;
     access.change(opened, Previous::Keep, |draft| {
-        if even_if_used {
-            bind(draft, place);
-            return Ok(());
-        }
-        claim(draft, place)
+        if even_if_used { bind(draft, place) } else { claim(draft, place) }
     })?;
     Ok(())
 }

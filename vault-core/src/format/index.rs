@@ -18,6 +18,7 @@ use bincode::serde::{borrow_decode_from_slice, encode_into_writer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use self::check::check_that;
+pub(crate) use self::check::is_absolute;
 use crate::crypto::seal::{Label, OVERHEAD, PREFIX_LEN, open_in_place, seal_in_place};
 use crate::format::reader::ByteReader;
 use crate::format::{FormatError, MAX_SEALED_INDEX, ValueId};

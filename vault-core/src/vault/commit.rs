@@ -55,6 +55,9 @@ pub fn commit<T>(
     let (vault, expected) = vault.refresh(store, turn.open()?)?;
     let mut draft = Draft::new(&vault, vault.index()?);
     let outcome = change(&mut draft)?;
+    if draft.slots.is_empty() {
+        return Err(ChangeError::LastSlot.into());
+    }
     let (header, bytes) = compose(&draft)?;
     turn.replace(&expected, &bytes, previous)?;
     Ok(Committed { outcome, header })

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::generate;
 use crate::format::header::check_slots;
-use crate::format::index::{BindingRecord, Index, ScopeRecord, ValueRecord};
+use crate::format::index::{BindingRecord, Index, ScopeRecord, ValueRecord, is_absolute};
 use crate::format::values::{hash_sealed, seal_value};
 use crate::format::{FormatError, Header, MAX_EARLIER_VERSIONS, MAX_SLOTS, MAX_VALUE, MAX_VALUES, ValueId};
 use crate::name::{Scope, SecretName, TenantId, WorkspaceId};
@@ -22,7 +22,7 @@ pub enum ChangeError {
     /// What is there can't be read.
     #[error(transparent)]
     Format(#[from] FormatError),
-    /// The only slot that is left.
+    /// The only slot that is left, or no slot at all.
     #[error("the last key slot can't be removed: nothing would open the vault")]
     LastSlot,
     /// No such secret in that scope.
@@ -46,6 +46,9 @@ pub enum ChangeError {
         /// The version asked for.
         version: u32,
     },
+    /// The directory has no absolute path, or one with a zero byte.
+    #[error("a workspace is bound to absolute directories only")]
+    RelativeDirectory,
     /// The key slots are not those that the change was prepared for.
     #[error("another process changed the key slots meanwhile")]
     SlotsChanged,
@@ -145,17 +148,17 @@ impl<'a> Draft<'a> {
         if value.len() > MAX_VALUE {
             return Err(ChangeError::ValueTooLarge(value.len()));
         }
-        let scope = self.enter_scope(scope);
-        let versions = self.index.versions_at(scope, name);
+        let versions = self.index.versions(scope, name);
+        if versions.len() <= MAX_EARLIER_VERSIONS && self.index.values.len() >= MAX_VALUES {
+            return Err(ChangeError::TooManyValues);
+        }
         let newest = self.index.values.get(versions.start).filter(|_| !versions.is_empty());
         let version = newest.map_or(Some(1), |newest| newest.version.checked_add(1));
         let version = version.ok_or_else(|| ChangeError::VersionsExhausted(name.clone()))?;
-        let dropped = self.drop_damaged(versions.clone())?;
+        let dropped = self.drop_damaged(versions)?;
+        let scope = self.enter_scope(scope);
         let kept = self.index.versions_at(scope, name);
         self.drop_values(kept.end.min(kept.start + MAX_EARLIER_VERSIONS)..kept.end);
-        if self.index.values.len() >= MAX_VALUES {
-            return Err(ChangeError::TooManyValues);
-        }
         self.insert(kept.start, ValueRecord::unsealed(scope, name, version, now), value);
         Ok(Stored { version, dropped })
     }
@@ -200,7 +203,19 @@ impl<'a> Draft<'a> {
     }
 
     /// Lets a directory use a workspace id.
-    pub fn bind(&mut self, tenant: &TenantId, workspace: &WorkspaceId, directory: &[u8]) {
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError::RelativeDirectory`].
+    pub fn bind(
+        &mut self,
+        tenant: &TenantId,
+        workspace: &WorkspaceId,
+        directory: &[u8],
+    ) -> Result<(), ChangeError> {
+        if !is_absolute(directory) {
+            return Err(ChangeError::RelativeDirectory);
+        }
         let record = BindingRecord {
             tenant: tenant.to_string().into(),
             workspace: workspace.to_string().into(),
@@ -209,6 +224,7 @@ impl<'a> Draft<'a> {
         if let Err(position) = self.index.bindings.binary_search(&record) {
             self.index.bindings.insert(position, record);
         }
+        Ok(())
     }
 
     /// Adds a key slot for the vault's root key.
@@ -217,10 +233,12 @@ impl<'a> Draft<'a> {
     ///
     /// [`ChangeError::TooManySlots`].
     pub fn add_slot(&mut self, kind: SlotKind, id: SlotId, key: &SlotKey) -> Result<(), ChangeError> {
-        let slot = wrap(self.root(), key, self.binding(), kind, id);
-        self.slots.push(slot);
-        let allowed = self.slots.len() <= MAX_SLOTS && check_slots(&self.slots).is_ok();
-        if allowed { Ok(()) } else { Err(ChangeError::TooManySlots) }
+        self.slots.push(wrap(self.root(), key, self.binding(), kind, id));
+        if self.slots.len() > MAX_SLOTS || check_slots(&self.slots).is_err() {
+            self.slots.pop();
+            return Err(ChangeError::TooManySlots);
+        }
+        Ok(())
     }
 
     /// Removes a key slot. That is no revocation: whoever had its key may have kept the root key.
@@ -241,15 +259,17 @@ impl<'a> Draft<'a> {
     ///
     /// # Errors
     ///
-    /// [`FormatError`] when a value is damaged or the epochs are used up.
+    /// [`FormatError`] when a value is damaged or the epochs are used up; then nothing has changed.
     pub fn rekey(&mut self) -> Result<(), ChangeError> {
         let epoch = self.vault.header().epoch.checked_add(1).ok_or(FormatError::TooLarge("the epoch"))?;
-        self.renewed = Some((RootKey::new(Zeroizing::new(generate())), epoch));
-        self.slots.clear();
-        for position in 0..self.messages.len() {
-            let value = self.stored_value(position)?;
-            self.messages[position] = self.seal_at(position, &value);
+        let root = RootKey::new(Zeroizing::new(generate()));
+        let again = |position| Ok(self.seal_new(&root, &self.stored_value(position)?));
+        let sealed = (0..self.messages.len()).map(again).collect::<Result<Vec<_>, FormatError>>()?;
+        for (position, sealed) in sealed.into_iter().enumerate() {
+            self.place(position, sealed);
         }
+        self.renewed = Some((root, epoch));
+        self.slots.clear();
         Ok(())
     }
 
@@ -268,7 +288,7 @@ impl<'a> Draft<'a> {
     fn insert(&mut self, at: usize, record: ValueRecord<'a>, value: &SecretBytes) {
         self.index.values.insert(at, record);
         self.messages.insert(at, Message::Fresh(Vec::new()));
-        self.messages[at] = self.seal_at(at, value);
+        self.place(at, self.seal_new(self.root(), value));
     }
 
     /// Opens a value that the former file holds.
@@ -280,26 +300,31 @@ impl<'a> Draft<'a> {
         value.pop().ok_or(FormatError::Damaged("the index has no such value"))
     }
 
-    /// Seals a value for the record at `position`, which gets its new id, size and hash.
-    fn seal_at(&mut self, position: usize, value: &SecretBytes) -> Message {
+    /// Seals a value under a new id.
+    fn seal_new(&self, root: &RootKey, value: &SecretBytes) -> (ValueId, Vec<u8>) {
         let id = ValueId::generate();
-        let message = seal_value(self.root(), self.vault.header().vault_id, id, value);
+        (id, seal_value(root, self.vault.header().vault_id, id, value))
+    }
+
+    /// Gives the record at `position` the id, size and hash of its new message.
+    fn place(&mut self, position: usize, (id, message): (ValueId, Vec<u8>)) {
         let record = &mut self.index.values[position];
         record.id = id;
         record.sealed_len = u32::try_from(message.len()).unwrap_or(u32::MAX);
         record.sha256 = hash_sealed(&message);
-        Message::Fresh(message)
+        self.messages[position] = Message::Fresh(message);
     }
 
     /// Gives up versions whose stored message does not match its hash.
     fn drop_damaged(&mut self, versions: Range<usize>) -> Result<Vec<u32>, FormatError> {
-        let mut dropped = Vec::new();
+        let mut damaged = Vec::new();
         for at in versions.rev() {
             if !self.is_intact(at)? {
-                dropped.push(self.index.values[at].version);
-                self.drop_values(at..at + 1);
+                damaged.push(at);
             }
         }
+        let dropped = damaged.iter().map(|&at| self.index.values[at].version).collect();
+        damaged.into_iter().for_each(|at| self.drop_values(at..at + 1));
         Ok(dropped)
     }
 

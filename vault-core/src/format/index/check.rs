@@ -63,9 +63,13 @@ impl BindingRecord<'_> {
     fn check(&self) -> Result<(), FormatError> {
         check_id_text(&self.tenant)?;
         check_id_text(&self.workspace)?;
-        let is_directory = self.directory.starts_with(b"/") && !self.directory.contains(&0);
-        check_that(is_directory, "the index has an invalid binding")
+        check_that(is_absolute(&self.directory), "the index has an invalid binding")
     }
+}
+
+/// Tells whether a binding may have this directory.
+pub(crate) fn is_absolute(directory: &[u8]) -> bool {
+    directory.starts_with(b"/") && !directory.contains(&0)
 }
 
 /// Refuses with [`FormatError::Damaged`] unless something holds.
