@@ -1,7 +1,7 @@
 //! Bringing the previous generation back, when the current one is damaged or gone. Nothing else reads
 //! the previous generation.
 
-use crate::format::{FormatError, Header, Purpose, Snapshot, revision};
+use crate::format::{Header, Purpose, Snapshot, revision};
 use crate::store::{Expected, Previous, StoreError, VaultStore};
 use crate::vault::commit::{CommitError, compose};
 use crate::vault::draft::Draft;
@@ -51,11 +51,9 @@ pub fn restore(store: &dyn VaultStore, previous: UnlockedVault) -> Result<Header
     Ok(header)
 }
 
-/// What is there now: a file whose header can be read, or one that is set aside.
+/// What is there now: a file with a revision, whose header counts if it is for the same purpose, or one
+/// that is set aside.
 fn read_current(snapshot: &dyn Snapshot, purpose: Purpose) -> (Expected, Option<Header>) {
-    match (revision(snapshot), Header::read(snapshot, purpose)) {
-        (Some(revision), Ok((header, _))) => (Expected::Revision(revision), Some(header)),
-        (Some(revision), Err(FormatError::Truncated { .. })) => (Expected::Revision(revision), None),
-        _ => (Expected::Unreadable, None),
-    }
+    let header = Header::read(snapshot, purpose).ok().map(|(header, _)| header);
+    revision(snapshot).map_or((Expected::Unreadable, None), |revision| (Expected::Revision(revision), header))
 }
