@@ -14,6 +14,8 @@ use crate::format::{MAX_FILE, Revision, Snapshot};
 mod directory;
 mod file;
 mod lock;
+#[cfg(test)]
+pub(crate) mod memory;
 mod trust;
 
 pub use file::FileStore;

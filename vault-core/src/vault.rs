@@ -234,4 +234,6 @@ fn run_length(index: &Index<'_>, positions: &[usize]) -> usize {
 }
 
 #[cfg(test)]
+mod samples;
+#[cfg(test)]
 mod vectors;

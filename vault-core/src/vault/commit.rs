@@ -186,3 +186,6 @@ fn check_run(draft: &Draft<'_>, run: std::ops::Range<usize>, mut copied: &[u8]) 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

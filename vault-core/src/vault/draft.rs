@@ -367,3 +367,6 @@ impl<'a> Draft<'a> {
         moved.for_each(|value| value.scope = value.scope.saturating_add_signed(by));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,3 +57,6 @@ fn read_current(snapshot: &dyn Snapshot, purpose: Purpose) -> (Expected, Option<
     let header = Header::read(snapshot, purpose).ok().map(|(header, _)| header);
     revision(snapshot).map_or((Expected::Unreadable, None), |revision| (Expected::Revision(revision), header))
 }
+
+#[cfg(test)]
+mod tests;

@@ -132,3 +132,6 @@ impl UnlockedVault {
         unwrap(slot, &key, self.binding()).map(|_| key)
     }
 }
+
+#[cfg(test)]
+mod tests;
