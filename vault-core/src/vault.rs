@@ -236,4 +236,6 @@ fn run_length(index: &Index<'_>, positions: &[usize]) -> usize {
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod tampering;
+#[cfg(test)]
 mod vectors;
