@@ -7,6 +7,8 @@
 
 pub mod header;
 pub mod index;
+#[cfg(test)]
+mod properties;
 pub mod reader;
 pub mod values;
 
