@@ -222,7 +222,48 @@ impl fmt::Display for Scope {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use regex::Regex;
+
     use super::*;
+
+    /// `FORMAT.md §5`, written as a pattern.
+    fn name_pattern() -> Regex {
+        let bad = r"=\p{Cc}\u{ad}\u{61c}\u{200b}-\u{200f}\u{2028}-\u{202e}\u{2060}-\u{206f}\u{feff}\u{fff9}-\u{fffb}\u{e0000}-\u{e0fff}";
+        let end = format!(r"[^{bad}\p{{White_Space}}]");
+        Regex::new(&format!("^{end}(?:[^{bad}]*{end})?$")).unwrap()
+    }
+
+    #[test]
+    fn every_character_is_allowed_or_not_as_the_document_says() {
+        let pattern = name_pattern();
+        for c in '\0'..=char::MAX {
+            for text in [format!("A{c}B"), format!("{c}A"), format!("A{c}")] {
+                assert_eq!(SecretName::parse(&text).is_ok(), pattern.is_match(&text), "{text:?}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_is_what_the_document_says(text in "[A-C=\\-_. \u{a0}\u{ad}\u{200b}\u{3000}é🔑]{0,130}") {
+            let expected = text.len() <= MAX_SECRET_NAME && name_pattern().is_match(&text);
+            prop_assert_eq!(SecretName::parse(&text).is_ok(), expected);
+        }
+
+        #[test]
+        fn a_name_is_kept_byte_for_byte(text in any::<String>()) {
+            if let Ok(name) = SecretName::parse(&text) {
+                prop_assert_eq!(name.as_str(), text);
+            }
+        }
+
+        #[test]
+        fn an_id_is_what_the_document_says(text in "[-A-Za-z0-9._/ é\n]{0,70}") {
+            let pattern = Regex::new(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\z").unwrap();
+            prop_assert_eq!(WorkspaceId::parse(&text).is_ok(), pattern.is_match(&text));
+        }
+    }
 
     #[test]
     fn ordinary_names_are_accepted() {
