@@ -68,11 +68,24 @@ impl fmt::Debug for SecretString {
     }
 }
 
-/// Input key material of the seal: the root key or a slot key (`FORMAT.md §2`).
-pub(crate) trait SealingKey {
-    /// Returns the 32 secret bytes.
-    fn expose_secret(&self) -> &[u8; KEY_LEN];
+/// Input key material of the seal: the root key or a slot key (`FORMAT.md §2`), and nothing else.
+pub trait SealingKey: KeyMaterial {}
+
+impl SealingKey for RootKey {}
+impl SealingKey for SlotKey {}
+
+/// Keeps the bytes of a [`RootKey`] inside the crate: no other one can name the trait.
+mod material {
+    use super::KEY_LEN;
+
+    /// What the seal derives from.
+    pub trait KeyMaterial {
+        /// Returns the 32 secret bytes.
+        fn expose_secret(&self) -> &[u8; KEY_LEN];
+    }
 }
+
+pub(crate) use material::KeyMaterial;
 
 /// The random key of a vault. It is never an AES key itself: every message has its own, derived key.
 /// Its memory is kept out of swap where the system allows that.
@@ -87,7 +100,7 @@ impl RootKey {
     }
 }
 
-impl SealingKey for RootKey {
+impl KeyMaterial for RootKey {
     fn expose_secret(&self) -> &[u8; KEY_LEN] {
         &self.0
     }
@@ -116,7 +129,7 @@ impl SlotKey {
     }
 }
 
-impl SealingKey for SlotKey {
+impl KeyMaterial for SlotKey {
     fn expose_secret(&self) -> &[u8; KEY_LEN] {
         &self.0
     }

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::seal::{Label, open_in_place, seal};
 use crate::format::header::{Purpose, slot_context};
-use crate::secret::{KEY_LEN, RootKey, SealingKey, SlotKey};
+use crate::secret::{KEY_LEN, KeyMaterial, RootKey, SlotKey};
 
 pub use crate::format::header::{SlotKind, SlotRecord};
 pub use crate::format::{SlotId, VaultId};

@@ -57,7 +57,7 @@ pub struct OpenError;
 /// # Panics
 ///
 /// When `message` is shorter than the prefix, or longer than AES-GCM's limit of 64 GiB.
-pub(crate) fn seal_in_place(key: &impl SealingKey, label: Label, context: &[u8], message: &mut Vec<u8>) {
+pub fn seal_in_place(key: &impl SealingKey, label: Label, context: &[u8], message: &mut Vec<u8>) {
     seal_with_salt(key, label, context, &generate::<SALT_LEN>(), message);
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn seal(key: &impl SealingKey, label: Label, context: &[u8], plaintex
 /// # Errors
 ///
 /// [`OpenError`] when commitment or tag do not fit; `message` then holds no plaintext.
-pub(crate) fn open_in_place<'m>(
+pub fn open_in_place<'m>(
     key: &impl SealingKey,
     label: Label,
     context: &[u8],

@@ -17,7 +17,7 @@ use crate::format::index::{BindingRecord, Index, ScopeRecord, ValueRecord, encod
 use crate::format::values::hash_sealed;
 use crate::format::{DOCUMENT, Header, Purpose, ValueId, VaultId, revision};
 use crate::name::{Scope, TenantId, WorkspaceId};
-use crate::secret::{KEY_LEN, RootKey, SealingKey, SecretBytes, SlotKey};
+use crate::secret::{KEY_LEN, KeyMaterial, RootKey, SealingKey, SecretBytes, SlotKey};
 use crate::slot::{SlotId, SlotKind, SlotRecord};
 use crate::source::recovery::RecoveryCode;
 use crate::source::{key_text, machine};
