@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::arguments::Globals;
 use crate::commands::Command;
@@ -47,6 +47,9 @@ Exit codes:
 ///
 /// The exit code to end with.
 pub(crate) fn parse() -> Result<CommandLine, ExitCode> {
+    if let Some(line) = parse_with_one_command() {
+        return Ok(line);
+    }
     CommandLine::try_parse().map_err(|error| {
         let error = without_values(error);
         if error.use_stderr() && asks_for_json(std::env::args_os()) {
@@ -59,6 +62,31 @@ pub(crate) fn parse() -> Result<CommandLine, ExitCode> {
             _ => ExitCode::SUCCESS,
         }
     })
+}
+
+/// Parses with the definition of the one command that the first argument names. clap copies every
+/// global flag into every command that it knows, which takes longer than opening a small vault. `None`
+/// where that is not enough: then the whole definition says what to print.
+fn parse_with_one_command() -> Option<CommandLine> {
+    let first = std::env::args_os().nth(1)?;
+    let commands = Command::augment_subcommands(clap::Command::default());
+    let is_first = |command: &&clap::Command| {
+        first == command.get_name() || command.get_all_aliases().any(|alias| first == alias)
+    };
+    let chosen = commands.get_subcommands().find(is_first)?.clone();
+    let mut definition = GlobalsAlone::command().subcommand(chosen);
+    let parsed = definition.try_get_matches_from_mut(std::env::args_os());
+    // A definition has no secret. To take it apart and wipe it takes as long as to make it.
+    std::mem::forget((definition, commands));
+    CommandLine::from_arg_matches(&parsed.ok()?).ok()
+}
+
+/// The command line without its commands.
+#[derive(Debug, Parser)]
+#[command(name = "keyward", infer_long_args = true, disable_help_subcommand = true)]
+struct GlobalsAlone {
+    #[command(flatten)]
+    _globals: Globals,
 }
 
 /// Returns the command line's definition, for completions and man pages.
