@@ -1,8 +1,10 @@
 //! What a command has to say. A report is rendered once, as text or as JSON, by `output.rs`.
 
+use std::fmt;
 use std::io::{self, Write};
+use std::rc::Rc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use vault_core::name::Scope;
 
 /// The version of every JSON object that keyward prints. It changes when a field changes its meaning
@@ -31,24 +33,51 @@ pub(crate) trait Report: Serialize {
 #[derive(Debug, Serialize)]
 pub(crate) struct SecretRef {
     pub(crate) name: String,
+    #[serde(flatten, serialize_with = "shared")]
+    pub(crate) place: Rc<PlaceRef>,
+}
+
+/// In which scope a secret is. A list of many secrets shares those of its few scopes.
+#[derive(Debug, Serialize)]
+pub(crate) struct PlaceRef {
     scope: &'static str,
     tenant: String,
     workspace: Option<String>,
     /// The scope in words.
     #[serde(skip)]
-    pub(crate) place: String,
+    words: String,
 }
 
 impl SecretRef {
     pub(crate) fn new(name: impl Into<String>, scope: &Scope) -> Self {
+        Self { name: name.into(), place: Rc::new(PlaceRef::new(scope)) }
+    }
+}
+
+impl PlaceRef {
+    pub(crate) fn new(scope: &Scope) -> Self {
         Self {
-            name: name.into(),
             scope: scope.kind(),
             tenant: scope.tenant().to_string(),
             workspace: scope.workspace().map(ToString::to_string),
-            place: scope.to_string(),
+            words: scope.to_string(),
         }
     }
+
+    /// Returns the scope in words.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.words
+    }
+}
+
+impl fmt::Display for PlaceRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+fn shared<S: Serializer>(place: &Rc<PlaceRef>, serializer: S) -> Result<S::Ok, S::Error> {
+    place.serialize(serializer)
 }
 
 /// Counts things in words: `1 secret`, `2 secrets`.
