@@ -12,11 +12,11 @@
 //! Its map keeps no order and no place of an assignment, and its copies of the values are wiped by the
 //! binary's allocator ([`crate::harden::wiping_allocator`]), not by a secret type.
 
-use std::collections::{HashMap, hash_map};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str;
 use std::time::Duration;
+use std::vec;
 
 use ::dotenv::{EnvLoader, EnvSequence, Error as ReaderError, ParseErrorKind};
 
@@ -29,24 +29,23 @@ mod scan;
 /// The largest `.env` text that is read, in bytes.
 pub const MAX_ENV_FILE: usize = 16 * 1024 * 1024;
 
-/// The assignments of a `.env` text, by name.
+/// The assignments of a `.env` text, sorted by name.
 ///
 /// The names are those of the file, and no [`SecretName`](crate::name::SecretName) yet. A name may even
 /// be a piece of a value: an unquoted line of base64 that ends in `=` reads as an assignment.
-pub struct EnvFile(HashMap<String, SecretString>);
+pub struct EnvFile(Vec<(String, SecretString)>);
 
 impl EnvFile {
     /// Returns the value that `name` is given last.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&SecretString> {
-        self.0.get(name)
+        let position = self.0.binary_search_by(|(found, _)| found.as_str().cmp(name)).ok()?;
+        Some(&self.0[position].1)
     }
 
     /// Returns names and values in the order of the names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &SecretString)> {
-        let mut sorted: Vec<_> = self.0.iter().map(|(name, value)| (name.as_str(), value)).collect();
-        sorted.sort_unstable_by_key(|(name, _)| *name);
-        sorted.into_iter()
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
     /// Returns how many names there are.
@@ -64,9 +63,9 @@ impl EnvFile {
 
 impl IntoIterator for EnvFile {
     type Item = (String, SecretString);
-    type IntoIter = hash_map::IntoIter<String, SecretString>;
+    type IntoIter = vec::IntoIter<(String, SecretString)>;
 
-    /// Gives names and values in no order.
+    /// Gives names and values in the order of the names.
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
     }
@@ -195,7 +194,10 @@ fn parse_bytes(bytes: &[u8]) -> Result<EnvFile, Problem> {
     let bytes = escaped.as_ref().map_or(bytes, |text| text.as_bytes());
     let loader = EnvLoader::with_reader(bytes).sequence(EnvSequence::InputOnly).substitution(false);
     let values = loader.load().map_err(|error| without_content(&error))?;
-    Ok(EnvFile(values.into_iter().map(|(name, value)| (name, SecretString::new(value))).collect()))
+    let secret = |(name, value)| (name, SecretString::new(value));
+    let mut assignments: Vec<_> = values.into_iter().map(secret).collect();
+    assignments.sort_unstable_by(|(one, _), (next, _)| one.cmp(next));
+    Ok(EnvFile(assignments))
 }
 
 /// Keeps of the crate's error what has no content of the file. Where the mistake stands behind a value,

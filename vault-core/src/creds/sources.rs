@@ -1,6 +1,6 @@
 //! Where the credential check looks names up: environment, files, vault, in this order.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::fmt;
 
@@ -9,9 +9,17 @@ use crate::dotenv::EnvFile;
 use crate::provider::Provider;
 
 /// The names that occur in the environment or in a file, and for each whether its value is blank. The
-/// values themselves are not kept.
+/// values themselves are not kept. Sorted by name, each once: few names are ever looked up, and a hash
+/// table of all of them costs more than the lookups.
 #[derive(Default)]
-pub struct Occurrences(HashMap<String, Value>);
+pub struct Occurrences(Vec<(String, Value)>);
+
+impl Occurrences {
+    fn get(&self, name: &str) -> Option<Value> {
+        let position = self.0.binary_search_by(|(found, _)| found.as_str().cmp(name)).ok()?;
+        Some(self.0[position].1)
+    }
+}
 
 impl fmt::Debug for Occurrences {
     /// Shows no name: one of a file may be a piece of a value, as [`EnvFile`] says.
@@ -35,13 +43,17 @@ impl Value {
 
 impl<N: AsRef<OsStr>, V: AsRef<OsStr>> FromIterator<(N, V)> for Occurrences {
     /// Takes names and values as the environment has them. A name that is not UTF-8 is none that a
-    /// provider has; a value that is not UTF-8 is not blank.
+    /// provider has; a value that is not UTF-8 is not blank. Of a name given twice, the last value counts.
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
         let named = variables.into_iter().filter_map(|(name, value)| {
             let value = value.as_ref().to_str().map_or(Value::Given, Value::of);
             Some((name.as_ref().to_str()?.to_owned(), value))
         });
-        Self(named.collect())
+        let mut named: Vec<_> = named.collect();
+        named.reverse();
+        named.sort_by(|(one, _), (next, _)| one.cmp(next));
+        named.dedup_by(|(later, _), (kept, _)| later == kept);
+        Self(named)
     }
 }
 
@@ -147,7 +159,7 @@ impl Sources<'_> {
         value: Value,
     ) -> Option<(Source, &'static str)> {
         let spelling_in = |names: &Occurrences| {
-            provider.spellings(name).find(|spelling| names.0.get(*spelling) == Some(&value))
+            provider.spellings(name).find(|spelling| names.get(spelling) == Some(value))
         };
         let in_env = spelling_in(self.env).map(|spelling| (Source::Env, spelling));
         in_env.or_else(|| {
