@@ -32,6 +32,12 @@ pub const INDEX_BLOCK: usize = 4096;
 
 const PREAMBLE_LEN: usize = 12;
 const DECODE_LIMIT: usize = 128 << 20;
+/// The smallest scope: kind, and the lengths of two ids.
+const SCOPE_LEN: usize = 1 + 8 + 8;
+/// The smallest value: all but the bytes of its name.
+const VALUE_LEN: usize = 4 + 8 + 4 + 8 + 16 + 4 + 32;
+/// The smallest binding: three lengths.
+const BINDING_LEN: usize = 8 + 8 + 8;
 
 /// The body of an index, borrowed from its plaintext where it was decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,14 +163,13 @@ impl<'a> Index<'a> {
     /// [`FormatError::Damaged`] or [`FormatError::Newer`]. The plaintext is authenticated, so only a
     /// faulty or newer program makes one that is refused here.
     pub fn decode(plaintext: &'a [u8]) -> Result<Self, FormatError> {
-        let body = body(plaintext)?;
-        let (index, used) = borrow_decode_from_slice::<Self, _>(body, config())
-            .map_err(|_| FormatError::Damaged("the index does not decode"))?;
-        if used != body.len() {
-            return Err(FormatError::Damaged("the index has bytes to spare"));
-        }
-        encode_into_writer(&index, Comparison { rest: body }, config())
-            .map_err(|_| FormatError::Damaged("the index is not in its one encoding"))?;
+        let mut rest = body(plaintext)?;
+        let index = Self {
+            scopes: read_records(&mut rest, SCOPE_LEN)?,
+            values: read_records(&mut rest, VALUE_LEN)?,
+            bindings: read_records(&mut rest, BINDING_LEN)?,
+        };
+        check_that(rest.is_empty(), "the index has bytes to spare")?;
         index.check()?;
         Ok(index)
     }
@@ -249,6 +254,32 @@ fn body(plaintext: &[u8]) -> Result<&[u8], FormatError> {
     check_that(padded == Some(plaintext.len()), "the padding of the index has another length")?;
     check_that(padding.iter().all(|byte| *byte == 0), "the padding of the index is not zero")?;
     Ok(body)
+}
+
+/// Reads a count and as many records, each of which has to be in its one encoding. The room is taken at
+/// once, because a vector that grows copies a large index many times; `least` is the size of the
+/// smallest record, so that no count takes more room than the bytes can fill.
+fn read_records<'b, R: Deserialize<'b> + Serialize>(
+    rest: &mut &'b [u8],
+    least: usize,
+) -> Result<Vec<R>, FormatError> {
+    let undecodable = || FormatError::Damaged("the index does not decode");
+    let (count, mut records) = rest.split_first_chunk().ok_or_else(undecodable)?;
+    let count = usize::try_from(u64::from_le_bytes(*count)).map_err(|_| undecodable())?;
+    if count > records.len() / least {
+        return Err(undecodable());
+    }
+    let mut read = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (record, used) = borrow_decode_from_slice(records, config()).map_err(|_| undecodable())?;
+        let (encoded, after) = records.split_at(used);
+        encode_into_writer(&record, Comparison { rest: encoded }, config())
+            .map_err(|_| FormatError::Damaged("the index is not in its one encoding"))?;
+        read.push(record);
+        records = after;
+    }
+    *rest = records;
+    Ok(read)
 }
 
 /// bincode's fixed-width little-endian integers and 64-bit lengths.

@@ -26,9 +26,10 @@ impl Index<'_> {
         let mut versions = 0;
         let mut before: Option<&ValueRecord<'_>> = None;
         for value in &self.values {
-            let in_order = before.is_none_or(|before| before.order(value) == Ordering::Less);
-            check_that(in_order, "the values are not in order")?;
-            let same_secret = before.is_some_and(|before| before.is_same_secret(value));
+            let secret = before.map_or(Ordering::Less, |before| before.key().cmp(&value.key()));
+            let same_secret = secret == Ordering::Equal;
+            let newer_first = same_secret && before.is_some_and(|before| before.version > value.version);
+            check_that(secret == Ordering::Less || newer_first, "the values are not in order")?;
             versions = if same_secret { versions + 1 } else { 1 };
             if versions > MAX_EARLIER_VERSIONS + 1 {
                 return Err(FormatError::TooLarge("the number of versions of a secret"));
