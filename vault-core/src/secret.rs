@@ -2,8 +2,9 @@
 //! `expose_secret` only. No type here can be cloned, displayed or serialized, and `Debug` is redacted.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroizing, optimization_barrier};
 
 use crate::harden;
 
@@ -65,6 +66,44 @@ impl SecretString {
 impl fmt::Debug for SecretString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretString([REDACTED])")
+    }
+}
+
+/// Many bytes that are wiped when dropped. [`Zeroizing`] writes one byte at a time, which for a large
+/// index takes as long as to decrypt it.
+pub(crate) struct WipedBytes(Vec<u8>);
+
+impl WipedBytes {
+    /// Takes over `bytes`, which never grow again: nothing is left behind elsewhere.
+    pub(crate) const fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl Deref for WipedBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl DerefMut for WipedBytes {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+impl Drop for WipedBytes {
+    fn drop(&mut self) {
+        self.0.fill(0);
+        optimization_barrier(self.0.as_slice());
+    }
+}
+
+impl fmt::Debug for WipedBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WipedBytes([REDACTED])")
     }
 }
 

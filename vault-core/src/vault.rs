@@ -15,7 +15,7 @@ use crate::crypto::seal::{PREFIX_LEN, TAG_LEN};
 use crate::format::index::{Index, encode_index, open_index};
 use crate::format::values::{hash_sealed, open_value};
 use crate::format::{FormatError, Header, Purpose, Snapshot, VaultId};
-use crate::secret::{RootKey, SecretBytes};
+use crate::secret::{RootKey, SecretBytes, WipedBytes};
 use crate::slot::{Binding, SlotId, SlotRecord};
 
 /// The most bytes of stored values that one read brings into memory.
@@ -56,7 +56,7 @@ impl LockedVault {
     fn open_with(self, root: RootKey, opened_by: Option<SlotId>) -> Result<UnlockedVault, FormatError> {
         let len =
             usize::try_from(self.header.sealed_index_len).map_err(|_| FormatError::TooLarge("the index"))?;
-        let mut message = Zeroizing::new(vec![0; len]);
+        let mut message = WipedBytes::new(vec![0; len]);
         self.snapshot.read_at(self.header_bytes.len() as u64, &mut message)?;
         if open_index(&root, &self.header_bytes, &mut message).is_none() {
             return Err(FormatError::Damaged("the index does not open with the vault's own key"));
@@ -71,7 +71,7 @@ pub struct UnlockedVault {
     locked: LockedVault,
     root: RootKey,
     /// The opened index with the room of prefix and tag around its plaintext.
-    message: Zeroizing<Vec<u8>>,
+    message: WipedBytes,
     opened_by: Option<SlotId>,
 }
 
@@ -94,7 +94,7 @@ impl UnlockedVault {
         };
         let locked = LockedVault { snapshot: Box::new(Vec::new()), header, header_bytes: Vec::new() };
         let root = RootKey::new(Zeroizing::new(generate()));
-        Ok(Self { locked, root, message: Zeroizing::new(message), opened_by: None })
+        Ok(Self { locked, root, message: WipedBytes::new(message), opened_by: None })
     }
 
     /// Returns the header.
@@ -188,9 +188,9 @@ impl UnlockedVault {
     ) -> Result<Vec<SecretBytes>, FormatError> {
         let records = &index.values[run];
         let len: usize = records.iter().map(|record| record.sealed_len as usize).sum();
-        let mut bytes = Zeroizing::new(vec![0; len]);
+        let mut bytes = WipedBytes::new(vec![0; len]);
         self.locked.snapshot.read_at(start, &mut bytes)?;
-        let mut rest = bytes.as_mut_slice();
+        let mut rest = &mut *bytes;
         let mut opened = Vec::with_capacity(records.len());
         for record in records {
             let (message, after) = rest.split_at_mut(record.sealed_len as usize);
