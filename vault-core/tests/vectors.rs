@@ -1,6 +1,8 @@
 //! Every file of `tests/vectors` opens, or is refused, as the JSON file beside it says. The files and
 //! their JSON come from the second implementation; `tests/reader/README.md` describes the fields.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

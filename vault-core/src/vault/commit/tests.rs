@@ -31,7 +31,8 @@ fn with_header(store: &MemoryStore, edit: impl FnOnce(&mut Header)) {
         crate::slot::wrap(&vault.root, &slot_key(key), binding, slot.kind, slot.id)
     });
     header.slots = slots.collect();
-    let (encoded, values) = (header.encode(), store.current().split_off(vault.values_start() as usize));
+    let values = store.current().split_off(usize::try_from(vault.values_start()).unwrap());
+    let encoded = header.encode();
     let mut index = vault.message[..vault.message.len() - TAG_LEN].to_vec();
     seal_index(&vault.root, &encoded, &mut index);
     store.set_current(Some([encoded, index, values].concat()));

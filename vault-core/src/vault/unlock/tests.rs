@@ -129,9 +129,9 @@ fn every_attempt_is_listed_in_order() {
     let texts: Vec<String> =
         no_key(error).1.iter().map(|attempt| format!("{}: {}", attempt.source, attempt.failure)).collect();
     let expected = [
-        "keyring: this vault has no keyring slot",
+        "keyring: this vault has no slot for it",
         "scripted: nothing here",
-        "env: its key does not open the env slot",
+        "env: does not open the env slot",
     ];
     assert_eq!(texts, expected);
 }
