@@ -257,7 +257,10 @@ class Vault:
             plaintext = Cursor(open_sealed(self.root_key, b"keyward value", context, sealed))
         except SealBroken:
             raise Damaged("a value does not open") from None
-        content = plaintext.take(plaintext.number(4))
+        length = plaintext.number(4)
+        if length > MAX_VALUE:
+            raise Damaged("a value is above its limit")
+        content = plaintext.take(length)
         if padded(plaintext.at, VALUE_PAGE) != len(plaintext.data) or any(plaintext.take(plaintext.left())):
             raise Damaged("the zeros after a value are not as they must be")
         return content

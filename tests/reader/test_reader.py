@@ -291,6 +291,17 @@ class Hostile(unittest.TestCase):
         self.refused(suite_zero, "damaged")
         self.refused(schema_zero, "damaged")
 
+    def test_value_above_its_limit(self):
+        """The padding of the largest value has room for a larger one."""
+        for length, refused in ((1_048_576, False), (1_048_577, True), (1_048_636, True)):
+            def make(draft):
+                draft.seal([writer.encode_value(b"v" * length)])
+                return draft.finish()
+            if refused:
+                self.refused(make, "damaged")
+            else:
+                open_bytes(make(make_vectors.Draft("largest")), keys.from_slot_key(make_vectors.SLOT_KEY))
+
     def test_costs(self):
         for costs in ((65_535, 3, 1), (65_536, 2, 1), (65_536, 0, 1), (65_536, 3, 0)):
             self.refused(lambda draft: draft.slots.append(draft.costs("second", *costs)) or draft.finish(), "damaged")

@@ -57,7 +57,7 @@ pub(crate) fn open_value(
 ) -> Option<SecretBytes> {
     let plaintext = open_in_place(root, Label::Value, &value_context(vault_id, id), message).ok()?;
     let (length, rest) = plaintext.split_first_chunk::<LENGTH_LEN>()?;
-    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok().filter(|length| *length <= MAX_VALUE)?;
     let (value, padding) = rest.split_at_checked(length)?;
     let canonical =
         sealed_value_len(length) == message_len(rest.len()) && padding.iter().all(|byte| *byte == 0);
@@ -132,6 +132,11 @@ mod tests {
         assert_eq!(crafted(&block(u32::MAX, 0)), None, "length is beyond any end");
         assert_eq!(crafted(&[block(1, 0), [0; 64]].concat()), None, "a block too many");
         assert_eq!(crafted(&[0; 3]), None, "no length");
+        let mut large = vec![0; MAX_VALUE + 64];
+        large[..4].copy_from_slice(&u32::try_from(MAX_VALUE + 1).unwrap().to_le_bytes());
+        assert_eq!(crafted(&large), None, "a byte above the limit, in the room of the padding");
+        large[..4].copy_from_slice(&u32::try_from(MAX_VALUE).unwrap().to_le_bytes());
+        assert!(crafted(&large).is_some());
         assert_eq!(crafted(&[0; 4]), None, "not padded");
     }
 }
