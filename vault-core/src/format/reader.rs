@@ -1,4 +1,4 @@
-//! Reading with bounds: a published file as a [`Snapshot`], and a slice as a [`ByteReader`].
+//! Reading with bounds: a published file as a [`Snapshot`], and a slice field by field.
 
 use std::fmt;
 use std::io;
