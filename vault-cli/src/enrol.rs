@@ -147,13 +147,13 @@ impl<'c> Creation<'c> {
         let vault = UnlockedVault::create(Purpose::Secrets).map_err(|error| bad_file(&path, &error))?;
         let vault_id = vault.header().vault_id;
         let wanted = wanted.map_or_else(|| ctx.forced_source(), |wanted| Ok(Some(wanted)))?;
-        let slots = match wanted {
+        let recovery = offer_recovery(ctx, wanted)?;
+        let mut slots = match wanted {
             Some(kind) => vec![slot_of(ctx, &vault, kind, params)?],
             None => first_slots(ctx, vault_id)?,
         };
-        let mut creation = Self { ctx, vault, slots };
-        creation.offer_recovery(wanted)?;
-        Ok(creation)
+        slots.extend(recovery);
+        Ok(Self { ctx, vault, slots })
     }
 
     /// Writes the vault with a first change, or nothing at all if another process was first.
@@ -179,19 +179,17 @@ impl<'c> Creation<'c> {
             }
         }
     }
+}
 
-    fn offer_recovery(&mut self, wanted: Option<SourceKind>) -> Result<(), CommandError> {
-        let ui = self.ctx.ui;
-        if !ui.may_prompt() || wanted == Some(SourceKind::Recovery) {
-            return Ok(());
-        }
-        let question =
-            "This makes a new vault. Make a recovery code too, to open it when every other key is gone?";
-        if ui.ask_yes(question)? {
-            self.slots.push(NewSlot::recovery());
-        }
-        Ok(())
+/// Asks on a terminal whether a recovery code should be made. This comes before the other slots are made,
+/// because whoever ends keyward here must not leave a keyring entry or a seed behind.
+fn offer_recovery(ctx: &Context, wanted: Option<SourceKind>) -> Result<Option<NewSlot>, CommandError> {
+    if !ctx.ui.may_prompt() || wanted == Some(SourceKind::Recovery) {
+        return Ok(None);
     }
+    let question =
+        "This makes a new vault. Make a recovery code too, to open it when every other key is gone?";
+    Ok(if ctx.ui.ask_yes(question)? { Some(NewSlot::recovery()) } else { None })
 }
 
 /// Makes a slot of one kind for a vault, asking the person where the kind needs one. A key or passphrase
