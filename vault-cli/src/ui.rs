@@ -3,8 +3,8 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
@@ -158,18 +158,34 @@ fn no_terminal(error: &io::Error) -> CommandError {
 }
 
 /// While it lives, Ctrl-C does not end the process, so that a hidden prompt can put the terminal back
-/// first. The prompt itself reports the key.
-struct SigintHeld(signal_hook::SigId);
+/// first. The prompt itself reports the key. Later Ctrl-C ends the process again.
+struct SigintHeld(&'static AtomicBool);
+
+/// Whether Ctrl-C ends the process, once a prompt has installed a handler for it. The handler then stays for
+/// the life of the process, as signals themselves do, and has to do what the system would have done.
+static SIGINT_ENDS: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 impl SigintHeld {
     fn new() -> Result<Self, CommandError> {
-        let flag = Arc::new(AtomicBool::new(false));
-        signal_hook::flag::register(signal_hook::consts::SIGINT, flag).map(Self).map_err(|e| no_terminal(&e))
+        if SIGINT_ENDS.get().is_none() {
+            let ends = Arc::clone(SIGINT_ENDS.get_or_init(Arc::default));
+            signal_hook::flag::register_conditional_default(signal_hook::consts::SIGINT, ends)
+                .map_err(|error| no_terminal(&error))?;
+        }
+        let ends = SIGINT_ENDS.get_or_init(Arc::default);
+        ends.store(false, Ordering::SeqCst);
+        Ok(Self(ends))
     }
 }
 
 impl Drop for SigintHeld {
     fn drop(&mut self) {
-        signal_hook::low_level::unregister(self.0);
+        self.0.store(true, Ordering::SeqCst);
     }
+}
+
+/// Lets Ctrl-C end the process no longer, whatever prompts there were: a program is about to start, to which
+/// it is passed on.
+pub(crate) fn leave_sigint_to_the_program() {
+    SIGINT_ENDS.get().iter().for_each(|ends| ends.store(false, Ordering::SeqCst));
 }

@@ -15,6 +15,7 @@ use crate::context::{Context, Place};
 use crate::environment::{Environment, Plan, Precedence};
 use crate::error::{CommandError, bad_file};
 use crate::report::Report;
+use crate::ui;
 use crate::vault_access::{VaultAccess, no_secret};
 
 /// Run a program with the secrets of the workspace and its tenant in its environment
@@ -64,6 +65,7 @@ pub(crate) fn run(ctx: &Context, args: &RunArguments) -> Result<RunReport, Comma
     let limits = ctx.original_limits()?;
     drop(secrets);
     let (program, arguments) = args.command.split_first().ok_or_else(|| CommandError::usage("no command"))?;
+    ui::leave_sigint_to_the_program();
     let outcome = child::run(Launch { program, arguments, environment: environment.variables, limits })?;
     Ok(RunReport { exit_code: outcome.exit_code() })
 }
