@@ -1,6 +1,6 @@
 //! `run` in processes of its own: the test binary starts itself again as [`launcher`], because
-//! handlers, limits and waiting concern a whole process. The tests of PID 1 need namespaces, and pass
-//! without where the system forbids them; those of the terminal need script(1).
+//! handlers, limits and waiting concern a whole process. The tests of PID 1 need namespaces, those of the
+//! terminal script(1); without, they fail.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -258,8 +258,8 @@ fn descriptors_of_keyward_do_not_leak_into_the_child() {
     assert_eq!(text_of(&[], &list).as_bytes(), expected.stdout);
 }
 
-/// The words that make a command PID 1 of a namespace, or `None` where the system forbids that.
-fn as_pid_1() -> Option<&'static [&'static str]> {
+/// Returns the words that make a command PID 1 of a namespace.
+fn as_pid_1() -> &'static [&'static str] {
     let candidates: [&[&str]; 2] = [
         &["unshare", "--pid", "--fork", "--mount-proc"],
         &["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"],
@@ -268,12 +268,13 @@ fn as_pid_1() -> Option<&'static [&'static str]> {
         let tried = Command::new(words[0]).args(&words[1..]).arg("true").output();
         tried.is_ok_and(|output| output.status.success())
     };
-    candidates.into_iter().find(works)
+    let found = candidates.into_iter().find(works);
+    found.expect("this system makes no PID namespace: run as root, or allow unprivileged user namespaces")
 }
 
 #[test]
 fn as_pid_1_a_signal_reaches_the_child() {
-    let Some(wrapper) = as_pid_1() else { return };
+    let wrapper = as_pid_1();
     let script = format!("(sleep 0.1; kill -TERM 1) & {}", trapping("TERM"));
     let output = output_of(wrapper, &["sh", "-c", &script]);
     assert_eq!(output.status.code(), Some(40));
@@ -281,7 +282,7 @@ fn as_pid_1_a_signal_reaches_the_child() {
 
 #[test]
 fn as_pid_1_orphans_are_reaped() {
-    let Some(wrapper) = as_pid_1() else { return };
+    let wrapper = as_pid_1();
     let script = "orphan=$(sh -c 'sleep 60 > /dev/null & echo $!')
         grep PPid /proc/$orphan/status
         kill $orphan
