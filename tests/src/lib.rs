@@ -9,13 +9,17 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::thread;
 
 use tempfile::TempDir;
+
+pub mod terminal;
 
 /// A home directory of one test, removed at its end.
 #[derive(Debug)]
 pub struct Home {
     directory: TempDir,
+    binary: PathBuf,
     variables: Vec<(String, String)>,
 }
 
@@ -38,6 +42,14 @@ pub fn keyward() -> PathBuf {
     path
 }
 
+/// Checks that `program` is installed; where it is not, the test fails and says what to install.
+#[track_caller]
+pub fn require(program: &str, package: &str) {
+    let found = Command::new("sh").args(["-c", "command -v \"$1\" >/dev/null", "sh", program]).status();
+    let found = found.is_ok_and(|status| status.success());
+    assert!(found, "{program} is missing: apt-get install --no-install-recommends {package}");
+}
+
 impl Default for Home {
     fn default() -> Self {
         Self::new()
@@ -49,12 +61,19 @@ impl Home {
     pub fn new() -> Self {
         let directory = tempfile::Builder::new().prefix("keyward-home-").tempdir().expect("a home");
         let variables = vec![("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned())];
-        Self { directory, variables }
+        Self { directory, binary: keyward(), variables }
     }
 
     /// Sets a variable for every command of this home.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Makes every command of this home one of another binary.
+    #[must_use]
+    pub fn with_binary(mut self, binary: PathBuf) -> Self {
+        self.binary = binary;
         self
     }
 
@@ -70,7 +89,7 @@ impl Home {
 
     /// Prepares a command; stdin is empty.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(keyward());
+        let mut command = Command::new(&self.binary);
         command.args(arguments).env_clear().env("HOME", self.path()).current_dir(self.path());
         command.envs(self.variables.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         command
@@ -112,15 +131,42 @@ impl Home {
     }
 }
 
+/// Returns the path of the binary without the keyring, which a build of its own makes:
+/// `cargo build -p vault-cli --no-default-features --target-dir target/no-keyring`.
+#[track_caller]
+pub fn keyward_without_keyring() -> PathBuf {
+    let path = keyward();
+    let target = path.ancestors().nth(3).expect("target/TRIPLE/PROFILE/keyward");
+    let below = path.strip_prefix(target).expect("a path below target");
+    let other = target.join("no-keyring").join(below);
+    let build = "cargo build -p vault-cli --no-default-features --target-dir target/no-keyring";
+    assert!(other.exists(), "{} is not built: run `{build}`, or `tests/run`", other.display());
+    other
+}
+
+/// Prepares a command behind other words, such as those of strace(1) or a shell, with the same environment
+/// and directory and empty stdin.
+pub fn behind(words: &[&str], command: &Command) -> Command {
+    let (first, rest) = words.split_first().expect("a program");
+    let mut wrapped = Command::new(first);
+    wrapped.args(rest).arg(command.get_program()).args(command.get_args()).env_clear().stdin(Stdio::null());
+    wrapped.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    wrapped.current_dir(command.get_current_dir().unwrap_or(Path::new("/")));
+    wrapped
+}
+
 /// Runs a command that reads `input` on stdin.
 pub fn feed(command: &mut Command, input: &[u8]) -> Finished {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("keyward starts");
     let mut stdin = child.stdin.take().expect("stdin is a pipe");
-    // A command may end without reading its input.
-    drop(stdin.write_all(input));
-    drop(stdin);
-    child.wait_with_output().expect("keyward ends").into()
+    let output = thread::scope(|scope| {
+        // Beside the reading, because a command that answers before it has read all would wait for its reader.
+        // A command may end without reading its input.
+        scope.spawn(move || drop(stdin.write_all(input)));
+        child.wait_with_output()
+    });
+    output.expect("keyward ends").into()
 }
 
 impl From<Output> for Finished {
