@@ -12,6 +12,7 @@ use crate::arguments::Globals;
 use crate::context::Context;
 use crate::error::{CommandError, Kind};
 use crate::report::Report;
+use crate::sources::Sources;
 use crate::vault_access::VaultAccess;
 
 /// The variable by which the script asks.
@@ -74,8 +75,11 @@ fn names() -> Option<Vec<CompletionCandidate>> {
     let globals = Globals { quiet: true, no_input: true, ..Globals::default() };
     let ctx = Context::new(globals, Err(io::ErrorKind::Unsupported.into()));
     let access = VaultAccess { ctx: &ctx, store: ctx.store().ok()? };
-    let opened = access.open_quietly().ok()??;
-    let index = opened.vault.index().ok()?;
+    let locked = access.open_locked().ok()??;
+    let mut sources = Sources::new(&ctx).ok()?.without_prompts();
+    // Not `access.open_quietly()`: its warnings would land in the line that a person is typing.
+    let unlocked = locked.unlock(&mut sources.in_order()).ok()?;
+    let index = unlocked.vault.index().ok()?;
     let place = ctx.place().ok()?;
     let scopes: Vec<u32> = place.scopes().iter().filter_map(|scope| index.scope_position(scope)).collect();
     let current = index.current().map(|position| &index.values[position]);
