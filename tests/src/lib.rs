@@ -13,6 +13,7 @@ use std::thread;
 
 use tempfile::TempDir;
 
+pub mod process;
 pub mod terminal;
 
 /// A home directory of one test, removed at its end.
