@@ -13,6 +13,7 @@ use std::thread;
 
 use tempfile::TempDir;
 
+pub mod keyring;
 pub mod process;
 pub mod terminal;
 
