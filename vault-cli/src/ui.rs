@@ -189,3 +189,28 @@ impl Drop for SigintHeld {
 pub(crate) fn leave_sigint_to_the_program() {
     SIGINT_ENDS.get().iter().for_each(|ends| ends.store(false, Ordering::SeqCst));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    #[ignore = "the other test starts it in a process of its own"]
+    fn panicking() {
+        hide_panics();
+        panic!("{}", ["ca", "nary"].concat());
+    }
+
+    #[test]
+    fn a_panic_shows_its_place_and_not_what_it_carries() {
+        let mut this = Command::new(std::env::current_exe().unwrap());
+        this.args(["--exact", "ui::tests::panicking", "--ignored", "--nocapture"]);
+        let output = this.env("RUST_BACKTRACE", "full").output().unwrap();
+        let text =
+            [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        assert!(text.contains("error: keyward failed at vault-cli/src/ui.rs:"), "{text}");
+        assert!(!text.contains("canary"), "{text}");
+    }
+}
