@@ -29,6 +29,11 @@ inside() {
     if [ -n "$password" ]; then
         # Says nothing about a wrong password: the keyring just stays locked.
         printf %s "$password" | gnome-keyring-daemon --unlock --components=secrets >"$dir/daemon.log" 2>&1
+        # It is back before its name is on the bus, without which a short command would leave it behind.
+        for _ in $(seq 200); do
+            [ -z "$(daemon)" ] || break
+            sleep 0.02
+        done
     fi
     status=0
     "$@" || status=$?
