@@ -3,25 +3,26 @@
 //!
 //! The binary is the one that `cargo build` put beside the tests; `tests/run` builds it first.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::thread;
 
 use tempfile::TempDir;
 
-pub mod keyring;
-pub mod process;
-pub mod terminal;
+pub mod deadline;
+pub mod ordinary_user;
+pub mod transcript;
+pub mod vault_file;
 
 /// A home directory of one test, removed at its end.
 #[derive(Debug)]
 pub struct Home {
     directory: TempDir,
-    binary: PathBuf,
+    /// The program and, before it, what starts it.
+    launcher: Vec<OsString>,
     variables: Vec<(String, String)>,
 }
 
@@ -44,14 +45,6 @@ pub fn keyward() -> PathBuf {
     path
 }
 
-/// Checks that `program` is installed; where it is not, the test fails and says what to install.
-#[track_caller]
-pub fn require(program: &str, package: &str) {
-    let found = Command::new("sh").args(["-c", "command -v \"$1\" >/dev/null", "sh", program]).status();
-    let found = found.is_ok_and(|status| status.success());
-    assert!(found, "{program} is missing: apt-get install --no-install-recommends {package}");
-}
-
 impl Default for Home {
     fn default() -> Self {
         Self::new()
@@ -61,21 +54,19 @@ impl Default for Home {
 impl Home {
     /// Makes an empty home. No keyring can be reached from it.
     pub fn new() -> Self {
+        Self::launched_by(vec![keyward().into()])
+    }
+
+    /// Makes an empty home whose commands start with `launcher`.
+    fn launched_by(launcher: Vec<OsString>) -> Self {
         let directory = tempfile::Builder::new().prefix("keyward-home-").tempdir().expect("a home");
         let variables = vec![("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned())];
-        Self { directory, binary: keyward(), variables }
+        Self { directory, launcher, variables }
     }
 
     /// Sets a variable for every command of this home.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// Makes every command of this home one of another binary.
-    #[must_use]
-    pub fn with_binary(mut self, binary: PathBuf) -> Self {
-        self.binary = binary;
         self
     }
 
@@ -89,10 +80,20 @@ impl Home {
         self.path().join(".local/share/keyward/vault")
     }
 
+    /// Returns the directory of the machine slots' seed files.
+    pub fn seeds(&self) -> PathBuf {
+        self.path().join(".local/state/keyward/machine")
+    }
+
     /// Prepares a command; stdin is empty.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(&self.binary);
-        command.args(arguments).env_clear().env("HOME", self.path()).current_dir(self.path());
+        let mut command = Command::new(&self.launcher[0]);
+        command
+            .args(&self.launcher[1..])
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.path())
+            .current_dir(self.path());
         command.envs(self.variables.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         command
     }
@@ -124,6 +125,14 @@ impl Home {
         got.stdout
     }
 
+    /// Runs a line of bash in which `$KEYWARD` is the binary.
+    pub fn bash(&self, line: &str) -> Finished {
+        let mut command = Command::new("bash");
+        command.args(["-c", line]).env_clear().env("HOME", self.path()).env("KEYWARD", keyward());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value))).current_dir(self.path());
+        command.stdin(Stdio::null()).output().expect("bash starts").into()
+    }
+
     /// Writes a file in the home and returns its path.
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path().join(name);
@@ -133,42 +142,15 @@ impl Home {
     }
 }
 
-/// Returns the path of the binary without the keyring, which a build of its own makes:
-/// `cargo build -p vault-cli --no-default-features --target-dir target/no-keyring`.
-#[track_caller]
-pub fn keyward_without_keyring() -> PathBuf {
-    let path = keyward();
-    let target = path.ancestors().nth(3).expect("target/TRIPLE/PROFILE/keyward");
-    let below = path.strip_prefix(target).expect("a path below target");
-    let other = target.join("no-keyring").join(below);
-    let build = "cargo build -p vault-cli --no-default-features --target-dir target/no-keyring";
-    assert!(other.exists(), "{} is not built: run `{build}`, or `tests/run`", other.display());
-    other
-}
-
-/// Prepares a command behind other words, such as those of strace(1) or a shell, with the same environment
-/// and directory and empty stdin.
-pub fn behind(words: &[&str], command: &Command) -> Command {
-    let (first, rest) = words.split_first().expect("a program");
-    let mut wrapped = Command::new(first);
-    wrapped.args(rest).arg(command.get_program()).args(command.get_args()).env_clear().stdin(Stdio::null());
-    wrapped.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    wrapped.current_dir(command.get_current_dir().unwrap_or(Path::new("/")));
-    wrapped
-}
-
 /// Runs a command that reads `input` on stdin.
 pub fn feed(command: &mut Command, input: &[u8]) -> Finished {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("keyward starts");
     let mut stdin = child.stdin.take().expect("stdin is a pipe");
-    let output = thread::scope(|scope| {
-        // Beside the reading, because a command that answers before it has read all would wait for its reader.
-        // A command may end without reading its input.
-        scope.spawn(move || drop(stdin.write_all(input)));
-        child.wait_with_output()
-    });
-    output.expect("keyward ends").into()
+    // A command may end without reading its input.
+    drop(stdin.write_all(input));
+    drop(stdin);
+    child.wait_with_output().expect("keyward ends").into()
 }
 
 impl From<Output> for Finished {
@@ -185,6 +167,18 @@ impl Finished {
     /// Returns stdout as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Returns the one JSON object on stdout.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.stdout).unwrap_or_else(|error| panic!("no JSON object: {error}\n{self}"))
+    }
+
+    /// Checks the exit code and the kind of the error in the JSON object on stdout.
+    #[track_caller]
+    pub fn fails_as(&self, code: i32, kind: &str) {
+        assert_eq!((self.code, self.json()["error"]["kind"].as_str()), (code, Some(kind)), "{self}");
     }
 
     /// Checks the exit code and that stderr has each of `parts`.
