@@ -90,9 +90,12 @@ fn find(
         if versions.is_empty() {
             continue;
         }
+        let place_of = scope.to_string();
         let wanted = |at: &usize| args.version.is_none_or(|version| index.values[*at].version == version);
         return versions.find(wanted).map(|position| (scope, position)).ok_or_else(|| {
-            CommandError::new(Kind::NoSuchVersion, format!("{} has no such version", args.name))
+            let wanted = args.version.unwrap_or_default();
+            let message = format!("{} in {} has no version {wanted}", args.name, place_of);
+            CommandError::new(Kind::NoSuchVersion, message)
                 .hint(format!("`keyward history {}` shows the versions", args.name))
         });
     }

@@ -42,7 +42,7 @@ impl Report for RmReport {
             return Some(removed);
         }
         Some(format!(
-            "{removed}\nthe previous generation of the vault still holds it; `--purge` drops that too"
+            "{removed}\nthe previous generation of the vault holds it until the next write; `rm --purge` drops both"
         ))
     }
 }
