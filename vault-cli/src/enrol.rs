@@ -21,7 +21,7 @@ use vault_core::vault::draft::{ChangeError, Draft};
 
 use crate::arguments::SourceKind;
 use crate::context::Context;
-use crate::error::{CommandError, Kind, bad_file};
+use crate::error::{CommandError, Kind, bad_file, store_failed};
 
 /// A slot that is not in the vault yet, with its key.
 #[derive(Debug)]
@@ -144,6 +144,9 @@ impl<'c> Creation<'c> {
         params: KdfParams,
     ) -> Result<Self, CommandError> {
         let path = ctx.vault_path()?;
+        // Refuses a place that can hold no vault before a key is made for it elsewhere: root with the
+        // HOME of another user would leave a directory there that this user can't write.
+        drop(ctx.store()?.begin_write().map_err(|error| store_failed(&error))?);
         let vault = UnlockedVault::create(Purpose::Secrets).map_err(|error| bad_file(&path, &error))?;
         let vault_id = vault.header().vault_id;
         let wanted = wanted.map_or_else(|| ctx.forced_source(), |wanted| Ok(Some(wanted)))?;
