@@ -147,10 +147,15 @@ pub fn feed(command: &mut Command, input: &[u8]) -> Finished {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("keyward starts");
     let mut stdin = child.stdin.take().expect("stdin is a pipe");
-    // A command may end without reading its input.
-    drop(stdin.write_all(input));
-    drop(stdin);
-    child.wait_with_output().expect("keyward ends").into()
+    let input = input.to_vec();
+    // By its own thread: who writes all before reading waits for a program that does the same.
+    let writer = std::thread::spawn(move || {
+        // A command may end without reading its input.
+        drop(stdin.write_all(&input));
+    });
+    let finished = child.wait_with_output().expect("keyward ends").into();
+    writer.join().expect("the writer");
+    finished
 }
 
 impl From<Output> for Finished {
