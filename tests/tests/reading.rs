@@ -84,7 +84,7 @@ fn rm_removes_every_version() {
     let home = Home::new();
     home.put("X", "one");
     home.put("X", "two");
-    home.run(["rm", "X"]).fails(0, &["removed X from workspace default (2 versions)", "`--purge`"]);
+    home.run(["rm", "X"]).fails(0, &["removed X from workspace default (2 versions)", "`rm --purge`"]);
     home.run(["get", "X"]).fails(4, &["no secret X"]);
     home.run(["get", "X", "--version", "1"]).fails(4, &["no secret X"]);
 }
