@@ -97,7 +97,8 @@ fn others_come_first(file: &File) -> bool {
         && recorded_holder(file) == Some(process::id())
 }
 
-/// Pauses that grow up to a deadline.
+/// Pauses that grow, and shrink again towards the deadline: who has waited long looks more often than
+/// those who have just come, so that among many nobody waits for ever.
 struct Wait {
     started: Instant,
     deadline: Duration,
@@ -112,8 +113,14 @@ impl Wait {
     /// Sleeps a little and returns `true`, or returns `false` when the deadline has passed.
     fn pause(&mut self) -> bool {
         let slept = self.sleep(with_jitter(self.next));
-        self.next = (self.next * 2).min(LONGEST_PAUSE);
+        self.next = (self.next * 2).min(self.longest_pause());
         slept
+    }
+
+    fn longest_pause(&self) -> Duration {
+        let left = self.deadline.saturating_sub(self.started.elapsed());
+        let patience = left.as_secs_f64() / self.deadline.as_secs_f64().max(f64::MIN_POSITIVE);
+        LONGEST_PAUSE.mul_f64(patience.min(1.0).powi(2)).max(FIRST_PAUSE)
     }
 
     fn sleep(&self, pause: Duration) -> bool {
