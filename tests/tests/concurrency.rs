@@ -45,7 +45,7 @@ fn eight_hundred_puts_of_32_writers_are_all_stored_while_8_readers_read() {
                 scope.spawn(move || {
                     let mut seen = 0;
                     while !done.load(Ordering::Relaxed) {
-                        thread::sleep(Duration::from_millis(20));
+                        thread::sleep(Duration::from_millis(200));
                         if reader % 2 == 0 {
                             assert_eq!(home.get("FIRST"), b"v");
                         } else {
