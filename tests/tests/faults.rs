@@ -170,3 +170,12 @@ fn files_and_directories_are_private_whatever_the_umask() {
         assert_eq!(mode(&home.seeds()) & 0o077, 0, "{umask}");
     }
 }
+
+#[test]
+fn a_secrets_file_that_is_a_silent_pipe_is_given_up_after_ten_seconds() {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+    let home = Home::new();
+    mkfifoat(CWD, home.path().join("pipe"), Mode::RUSR | Mode::WUSR).unwrap();
+    let mut command = home.command(["creds", "check", "--secrets-file", "pipe"]);
+    within(Duration::from_secs(20), &mut command).fails(1, &["no end of the input before the deadline"]);
+}
