@@ -9,11 +9,15 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::thread;
 
 use tempfile::TempDir;
 
 pub mod deadline;
+pub mod keyring;
 pub mod ordinary_user;
+pub mod process;
+pub mod terminal;
 pub mod transcript;
 pub mod vault_file;
 
@@ -45,6 +49,14 @@ pub fn keyward() -> PathBuf {
     path
 }
 
+/// Checks that `program` is installed; where it is not, the test fails and says what to install.
+#[track_caller]
+pub fn require(program: &str, package: &str) {
+    let found = Command::new("sh").args(["-c", "command -v \"$1\" >/dev/null", "sh", program]).status();
+    let found = found.is_ok_and(|status| status.success());
+    assert!(found, "{program} is missing: apt-get install --no-install-recommends {package}");
+}
+
 impl Default for Home {
     fn default() -> Self {
         Self::new()
@@ -67,6 +79,13 @@ impl Home {
     /// Sets a variable for every command of this home.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Makes every command of this home one of another binary.
+    #[must_use]
+    pub fn with_binary(mut self, binary: PathBuf) -> Self {
+        self.launcher = vec![binary.into()];
         self
     }
 
@@ -142,20 +161,42 @@ impl Home {
     }
 }
 
+/// Returns the path of the binary without the keyring, which a build of its own makes:
+/// `cargo build -p vault-cli --no-default-features --target-dir target/no-keyring`.
+#[track_caller]
+pub fn keyward_without_keyring() -> PathBuf {
+    let path = keyward();
+    let target = path.ancestors().nth(3).expect("target/TRIPLE/PROFILE/keyward");
+    let below = path.strip_prefix(target).expect("a path below target");
+    let other = target.join("no-keyring").join(below);
+    let build = "cargo build -p vault-cli --no-default-features --target-dir target/no-keyring";
+    assert!(other.exists(), "{} is not built: run `{build}`, or `tests/run`", other.display());
+    other
+}
+
+/// Prepares a command behind other words, such as those of strace(1) or a shell, with the same environment
+/// and directory and empty stdin.
+pub fn behind(words: &[&str], command: &Command) -> Command {
+    let (first, rest) = words.split_first().expect("a program");
+    let mut wrapped = Command::new(first);
+    wrapped.args(rest).arg(command.get_program()).args(command.get_args()).env_clear().stdin(Stdio::null());
+    wrapped.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    wrapped.current_dir(command.get_current_dir().unwrap_or(Path::new("/")));
+    wrapped
+}
+
 /// Runs a command that reads `input` on stdin.
 pub fn feed(command: &mut Command, input: &[u8]) -> Finished {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("keyward starts");
     let mut stdin = child.stdin.take().expect("stdin is a pipe");
-    let input = input.to_vec();
-    // By its own thread: who writes all before reading waits for a program that does the same.
-    let writer = std::thread::spawn(move || {
+    let output = thread::scope(|scope| {
+        // Beside the reading, because a command that answers before it has read all would wait for its reader.
         // A command may end without reading its input.
-        drop(stdin.write_all(&input));
+        scope.spawn(move || drop(stdin.write_all(input)));
+        child.wait_with_output()
     });
-    let finished = child.wait_with_output().expect("keyward ends").into();
-    writer.join().expect("the writer");
-    finished
+    output.expect("keyward ends").into()
 }
 
 impl From<Output> for Finished {
