@@ -109,10 +109,7 @@ fn a_wrong_key_is_told_from_no_key() {
     let home = env_home();
     let wrong = set(&home, "KEYWARD_VAULT_KEY", OTHER_KEY, &["list", "--json"]);
     wrong.fails_as(5, "wrong_key");
-    wrong.fails(
-        5,
-        &["KEYWARD_VAULT_KEY: its key does not open the env slot", "the vault has these key slots: env"],
-    );
+    wrong.fails(5, &["KEYWARD_VAULT_KEY: does not open the env slot", "the vault has these key slots: env"]);
     let none = home.run(["list", "--json"]);
     none.fails_as(5, "no_key_source");
     none.fails(
@@ -128,7 +125,7 @@ fn a_wrong_key_beside_the_machine_slot_is_a_warning() {
     set(&home, "KEYWARD_VAULT_KEY", KEY, &["slot", "add", "env"]).succeeds();
     let said = set(&home, "KEYWARD_VAULT_KEY", OTHER_KEY, &["get", "X", "-q"]);
     assert_eq!(said.succeeds().stdout, b"v");
-    said.fails(0, &["warning: KEYWARD_VAULT_KEY: its key does not open the vault's env slot; the vault was opened by another key"]);
+    said.fails(0, &["warning: KEYWARD_VAULT_KEY: does not open the vault's env slot; the vault was opened by another key"]);
 }
 
 #[test]
@@ -200,7 +197,7 @@ fn a_passphrase_slot_opens_with_its_passphrase_and_no_other() {
     assert_eq!(status(" five words ").json()["slots"][0]["memory_kib"], 65_536);
     let wrong = set(&home, "KEYWARD_VAULT_PASSPHRASE", "five words", &["list", "--json"]);
     wrong.fails_as(5, "wrong_key");
-    wrong.fails(5, &["KEYWARD_VAULT_PASSPHRASE: its key does not open the passphrase slot"]);
+    wrong.fails(5, &["KEYWARD_VAULT_PASSPHRASE: does not open the passphrase slot"]);
 }
 
 #[test]

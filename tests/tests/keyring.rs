@@ -20,7 +20,7 @@ fn the_first_put_makes_a_keyring_slot_and_says_so() {
     steps["put"].succeeds();
     assert!(steps["put"].stderr.contains("opened by: keyring"), "{}", steps["put"]);
     let status = steps["status"].succeeds().text();
-    assert!(status.contains("opened by:        keyring (1 secrets)"), "{status}");
+    assert!(status.contains("opened by:        keyring (1 secret)"), "{status}");
     assert!(status.contains("  keyring  opened the vault"), "{status}");
     assert_eq!(steps["count"].text(), "1\n");
     let seeds: Vec<PathBuf> = home.files().into_iter().filter(|file| file.ends_with("machine")).collect();

@@ -58,7 +58,10 @@ fn a_value_on_the_command_line_works_with_a_warning() {
     let home = Home::new();
     let said = home.run(["put", "X", "v"]);
     said.fails(0, &["warning: a value on the command line shows in `ps`"]);
-    assert!(home.run(["put", "X", "-v-", "-q"]).stderr.contains("warning: "), "--quiet hides no warning");
+    assert!(
+        home.run(["put", "-q", "X", "--", "-v-"]).stderr.contains("warning: "),
+        "--quiet hides no warning"
+    );
     assert_eq!(home.get("X"), b"-v-");
     home.write("x", "v");
     assert!(!home.run(["put", "X", "@x"]).stderr.contains("warning"));

@@ -184,7 +184,7 @@ fn yes_to_the_recovery_question_shows_a_code_that_opens_the_vault() {
     terminal.wait_for_hidden("Value of TOKEN: ").type_keys(&format!("{CANARY}\n"));
     terminal.wait_for(QUESTION).type_keys("y\n");
     let session = terminal.finish();
-    session.ends(0).shows("the recovery is shown only now: ");
+    session.ends(0).shows("the recovery code is shown only now: ");
     let code = session.shown.split("is shown only now: ").nth(1).and_then(|rest| rest.lines().next());
     let code = code.expect("a code").trim().to_owned();
     assert_eq!(session.shown.matches(&code).count(), 1, "{}", session.shown);

@@ -2,7 +2,7 @@
 //! stands with the command.
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -12,6 +12,7 @@ use crate::arguments::Globals;
 use crate::commands::Command;
 use crate::error::CommandError;
 use crate::output;
+use crate::ui::Ui;
 
 /// A credential vault in one binary and one sealed file
 #[derive(Debug, Parser)]
@@ -51,9 +52,9 @@ pub(crate) fn parse() -> Result<CommandLine, ExitCode> {
         return Ok(line);
     }
     CommandLine::try_parse().map_err(|error| {
-        let error = without_values(error);
-        if error.use_stderr() && asks_for_json(std::env::args_os()) {
-            return output::fail_usage(&CommandError::usage(first_line(&error)));
+        let json = asks_for_json(std::env::args_os());
+        if error.use_stderr() && (json || may_repeat_a_value(&error)) {
+            return output::fail(Ui::before_arguments(json), &usage_error(&error));
         }
         let shown = error.print();
         match (error.use_stderr(), shown) {
@@ -94,27 +95,6 @@ pub(crate) fn definition() -> clap::Command {
     CommandLine::command()
 }
 
-/// Takes out of an error of usage what may be a secret in the wrong place: the text of a bad name, or a
-/// word too many.
-fn without_values(mut error: clap::Error) -> clap::Error {
-    let hidden = || ContextValue::String("…".to_owned());
-    match error.kind() {
-        ErrorKind::ValueValidation => {
-            error.insert(ContextKind::InvalidValue, hidden());
-        }
-        ErrorKind::UnknownArgument if !is_option(error.get(ContextKind::InvalidArg)) => {
-            error.insert(ContextKind::InvalidArg, hidden());
-            error.remove(ContextKind::Suggested);
-        }
-        _ => {}
-    }
-    error
-}
-
-fn is_option(argument: Option<&ContextValue>) -> bool {
-    matches!(argument, Some(ContextValue::String(text)) if text.starts_with('-'))
-}
-
 /// Tells whether arguments that did not parse ask for JSON.
 fn asks_for_json(arguments: impl Iterator<Item = OsString>) -> bool {
     let own: Vec<OsString> = arguments.take_while(|argument| argument != "--").collect();
@@ -122,10 +102,51 @@ fn asks_for_json(arguments: impl Iterator<Item = OsString>) -> bool {
     pairs || own.iter().any(|argument| argument == "--json" || argument == "--output=json")
 }
 
-fn first_line(error: &clap::Error) -> String {
-    let mut text = Vec::new();
-    let written = write!(text, "{}", error.render());
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let line = text.lines().next().filter(|_| written.is_ok()).unwrap_or("wrong usage");
-    line.trim_start_matches("error: ").to_owned()
+/// Tells whether clap's message holds what was typed in the place of a name or behind the value, as in
+/// `put NAME=value` and `put NAME two words`.
+fn may_repeat_a_value(error: &clap::Error) -> bool {
+    match error.kind() {
+        ErrorKind::ValueValidation => true,
+        ErrorKind::UnknownArgument => !invalid_argument(error).starts_with('-'),
+        _ => false,
+    }
+}
+
+/// Says what is wrong with the command line without the text that is wrong, where that may be a value.
+fn usage_error(error: &clap::Error) -> CommandError {
+    if !may_repeat_a_value(error) {
+        return CommandError::usage(first_paragraph(error))
+            .hint("`keyward --help` lists commands and options");
+    }
+    if error.kind() == ErrorKind::UnknownArgument {
+        return CommandError::usage("there are more arguments than the command takes")
+            .hint("quote what has spaces; `keyward put NAME` takes the value from stdin or asks for it");
+    }
+    let argument = invalid_argument(error);
+    let refused = CommandError::usage(format!("{argument} is not valid"));
+    let refused = match std::error::Error::source(error) {
+        Some(why) => refused.caused_by(why),
+        None => refused,
+    };
+    refused.hint(if argument == "<NAME>" {
+        "a name is like API_KEY; `keyward put NAME` takes the value from stdin or asks for it"
+    } else {
+        "`keyward --help` lists commands and options"
+    })
+}
+
+/// Returns the argument that clap complains of: as in the help, or as typed if there is no such one.
+fn invalid_argument(error: &clap::Error) -> &str {
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(argument)) => argument,
+        _ => "an argument",
+    }
+}
+
+/// Returns clap's message on one line, without the usage and the tips below it.
+fn first_paragraph(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let lines = text.lines().take_while(|line| !line.trim().is_empty());
+    let paragraph = lines.map(str::trim).collect::<Vec<_>>().join(" ");
+    paragraph.trim_start_matches("error: ").to_owned()
 }

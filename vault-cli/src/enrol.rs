@@ -146,7 +146,7 @@ impl<'c> Creation<'c> {
         let path = ctx.vault_path()?;
         // Refuses a place that can hold no vault before a key is made for it elsewhere: root with the
         // HOME of another user would leave a directory there that this user can't write.
-        drop(ctx.store()?.begin_write().map_err(|error| store_failed(&error))?);
+        ctx.store()?.check_place().map_err(|error| store_failed(&error))?;
         let vault = UnlockedVault::create(Purpose::Secrets).map_err(|error| bad_file(&path, &error))?;
         let vault_id = vault.header().vault_id;
         let wanted = wanted.map_or_else(|| ctx.forced_source(), |wanted| Ok(Some(wanted)))?;

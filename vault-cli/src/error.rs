@@ -131,7 +131,7 @@ pub(crate) fn cannot_unlock(path: &Path, error: UnlockError) -> CommandError {
         UnlockError::NoKey { slots, attempts, wrong_key } => {
             let kind = if wrong_key { Kind::WrongKey } else { Kind::NoKeySource };
             let mut failed = CommandError::new(kind, format!("cannot unlock {}", path.display()));
-            for attempt in attempts.iter().filter(|attempt| tells_more(attempt)) {
+            for attempt in attempts.iter().filter(|attempt| attempts.len() == 1 || tells_more(attempt)) {
                 failed = failed.because(format!("{}: {}", attempt.source, attempt.failure));
             }
             if attempts.is_empty() {
@@ -146,7 +146,7 @@ pub(crate) fn cannot_unlock(path: &Path, error: UnlockError) -> CommandError {
     }
 }
 
-/// That a vault has no slot for a source is worth a line only if the person set that source.
+/// That a vault has no slot for one of many sources is worth a line only if the person set that source.
 fn tells_more(attempt: &Attempt) -> bool {
     let was_set = attempt.source.starts_with("KEYWARD_") || attempt.source.starts_with("--");
     was_set || !matches!(attempt.failure, AttemptFailure::NoSlot)

@@ -49,12 +49,6 @@ pub(crate) fn fail(ui: Ui, error: &CommandError) -> ExitCode {
     ExitCode::from(error.kind.exit_code())
 }
 
-/// Renders an error of usage as JSON, when there is no [`Ui`] yet.
-pub(crate) fn fail_usage(error: &CommandError) -> ExitCode {
-    write_failure(error);
-    ExitCode::from(error.kind.exit_code())
-}
-
 fn write_failure(error: &CommandError) {
     let details = FailureDetails {
         kind: error.kind,

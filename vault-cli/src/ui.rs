@@ -57,6 +57,11 @@ impl Ui {
         }
     }
 
+    /// How to talk while the command line has not been understood.
+    pub(crate) const fn before_arguments(json: bool) -> Self {
+        Self { json, quiet: false, verbose: false, color: ColorChoice::Auto, may_prompt: false }
+    }
+
     /// Tells whether a person can be asked.
     pub(crate) const fn may_prompt(self) -> bool {
         self.may_prompt

@@ -1,7 +1,6 @@
 //! A real vault in a real file against a map: random sequences of put, remove and rollback give the same
 //! secrets, versions and refusals.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::collections::BTreeMap;
 

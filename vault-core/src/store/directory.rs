@@ -39,6 +39,14 @@ impl Directory {
         }
     }
 
+    /// Checks the directory at `path`, or the one in which it would be made.
+    pub(super) fn check_place(path: &Path) -> Result<(), StoreError> {
+        match Self::open(path)? {
+            Some(_) => Ok(()),
+            None => trusted_ancestor(path).map(drop),
+        }
+    }
+
     /// Takes the directory that is open as `descriptor`.
     pub(super) fn at(descriptor: OwnedFd, path: &Path) -> Result<Self, StoreError> {
         trust::check_directory(&stat_open(&descriptor, path)?, path)?;
@@ -179,8 +187,7 @@ impl Directory {
 
 /// Makes the missing directories of `path`, each for us alone and durable, and opens the last one.
 fn create_directories(path: &Path) -> Result<OwnedFd, StoreError> {
-    let (ancestor, mut reached) = nearest_existing(path)?;
-    trust::check_ancestor(&stat_open(&reached, named(ancestor))?, named(ancestor), path)?;
+    let (ancestor, mut reached) = trusted_ancestor(path)?;
     let mut made = ancestor.to_owned();
     for part in path.strip_prefix(ancestor).into_iter().flat_map(Path::components) {
         made.push(part);
@@ -190,6 +197,13 @@ fn create_directories(path: &Path) -> Result<OwnedFd, StoreError> {
         };
     }
     Ok(reached)
+}
+
+/// Opens the nearest directory above `path` that exists, in which others must not have a say.
+fn trusted_ancestor(path: &Path) -> Result<(&Path, OwnedFd), StoreError> {
+    let (ancestor, descriptor) = nearest_existing(path)?;
+    trust::check_ancestor(&stat_open(&descriptor, named(ancestor))?, named(ancestor), path)?;
+    Ok((ancestor, descriptor))
 }
 
 fn nearest_existing(path: &Path) -> Result<(&Path, OwnedFd), StoreError> {

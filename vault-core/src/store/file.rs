@@ -39,6 +39,17 @@ impl FileStore {
     pub fn with_lock_deadline(self, lock_deadline: Duration) -> Self {
         Self { lock_deadline, ..self }
     }
+
+    /// Checks that the vault's directory may hold a vault, or may be made. Nothing is made yet: keys for a
+    /// vault come first, and belong nowhere near a place that is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Untrusted`] for a place that others control.
+    pub fn check_place(&self) -> Result<(), StoreError> {
+        Names::of(&self.path)?;
+        Directory::check_place(directory_of(&self.path))
+    }
 }
 
 impl VaultStore for FileStore {
