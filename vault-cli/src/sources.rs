@@ -1,6 +1,8 @@
 //! The key sources of one command, in the order of the house: keyring, environment, machine, then a
 //! person on the terminal. The recovery code is asked for only with `--recovery`.
 
+use std::time::Duration;
+
 use vault_core::crypto::kdf::derive_kek;
 use vault_core::secret::{SecretBytes, SlotKey};
 use vault_core::slot::{KeySource, SlotKind, SlotRecord, SourceError, VaultId};
@@ -11,6 +13,9 @@ use crate::arguments::SourceKind;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::ui::Ui;
+
+/// How long a keyring may take where nobody is expected to answer it.
+const QUIET_DEADLINE: Duration = Duration::from_secs(3);
 
 /// The sources of one command.
 #[derive(Debug)]
@@ -46,8 +51,9 @@ impl Sources {
         })
     }
 
-    /// Leaves out what could make a person wait: for completions.
+    /// Leaves out what asks a person, and does not wait for a keyring that asks one.
     pub(crate) fn without_prompts(mut self) -> Self {
+        self.keyring = self.keyring.map(|_| KeyringSupply::new(QUIET_DEADLINE));
         self.prompt = None;
         self.recovery = None;
         self

@@ -216,8 +216,15 @@ fn replace_slot(draft: &mut Draft<'_>, old: SlotId, new: &NewSlot) -> Result<boo
     if !draft.slots().iter().any(|slot| slot.id == old) {
         return Ok(false);
     }
-    new.add_to(draft)?;
-    draft.remove_slot(old).map(|_| true)
+    if draft.slots().len() == 1 {
+        new.add_to(draft)?;
+        draft.remove_slot(old)?;
+    } else {
+        // A vault that has as many slots as it can takes the new one only after the old one is gone.
+        draft.remove_slot(old)?;
+        new.add_to(draft)?;
+    }
+    Ok(true)
 }
 
 /// Binds the claiming directory to its workspace where the id is new, and refuses it where it is not.

@@ -1,9 +1,10 @@
 //! What a process does against leaks of its memory: no core dumps, not dumpable, key memory locked,
-//! and an allocator that wipes every block. The only file with `unsafe`, for the one system call that
-//! takes an address.
+//! and an allocator that wipes every block. The only file with `unsafe`, for the two system calls that
+//! take an address.
 
 use std::alloc::System;
 use std::io;
+use std::mem::MaybeUninit;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 use zeroizing_alloc::ZeroAlloc;
@@ -66,3 +67,25 @@ pub(crate) fn lock_memory(bytes: &[u8]) -> bool {
     // SAFETY: the range is that of a live slice; mlock neither reads nor writes it.
     unsafe { rustix::mm::mlock(start, bytes.len()) }.is_ok()
 }
+
+/// Asks the system to back a large buffer that is about to be filled with huge pages. Every page that is
+/// touched for the first time costs a fault, which for the index of a large vault is most of the time to
+/// open it. A hint: where the system has none, the buffer has ordinary pages.
+#[allow(
+    unsafe_code,
+    reason = "madvise takes an address; the range is inside the slice and its content stays"
+)]
+pub(crate) fn expect_to_fill<T>(buffer: &mut [MaybeUninit<T>]) {
+    let start = buffer.as_mut_ptr().addr();
+    let first = start.next_multiple_of(HUGE_PAGE);
+    let end = start + size_of_val(buffer);
+    let Some(len) = end.checked_sub(first).map(|len| len - len % HUGE_PAGE).filter(|len| *len > 0) else {
+        return;
+    };
+    let first = buffer.as_mut_ptr().cast::<u8>().wrapping_add(first - start).cast();
+    // SAFETY: the range lies inside a live slice; this advice changes no byte, only how it is backed.
+    unsafe { rustix::mm::madvise(first, len, rustix::mm::Advice::LinuxHugepage) }.ok();
+}
+
+/// The size of a huge page on the machines that keyward is built for.
+const HUGE_PAGE: usize = 2 << 20;

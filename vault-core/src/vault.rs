@@ -15,6 +15,7 @@ use crate::crypto::seal::{PREFIX_LEN, TAG_LEN};
 use crate::format::index::{Index, encode_index, open_index};
 use crate::format::values::{hash_sealed, open_value};
 use crate::format::{FormatError, Header, Purpose, Snapshot, VaultId};
+use crate::harden;
 use crate::secret::{RootKey, SecretBytes, WipedBytes};
 use crate::slot::{Binding, SlotId, SlotRecord};
 
@@ -56,7 +57,9 @@ impl LockedVault {
     fn open_with(self, root: RootKey, opened_by: Option<SlotId>) -> Result<UnlockedVault, FormatError> {
         let len =
             usize::try_from(self.header.sealed_index_len).map_err(|_| FormatError::TooLarge("the index"))?;
-        let mut message = WipedBytes::new(vec![0; len]);
+        let mut message = Vec::with_capacity(len);
+        harden::expect_to_fill(message.spare_capacity_mut());
+        message.resize(len, 0);
         self.snapshot.read_at(self.header_bytes.len() as u64, &mut message)?;
         if open_index(&root, &self.header_bytes, &mut message).is_none() {
             return Err(FormatError::Damaged("the index does not open with the vault's own key"));
@@ -70,8 +73,9 @@ impl LockedVault {
 pub struct UnlockedVault {
     locked: LockedVault,
     root: RootKey,
-    /// The opened index with the room of prefix and tag around its plaintext.
-    message: WipedBytes,
+    /// The opened index with the room of prefix and tag around its plaintext. Names and hashes are no
+    /// secrets: only the binary's allocator wipes it.
+    message: Vec<u8>,
     opened_by: Option<SlotId>,
 }
 
@@ -94,7 +98,7 @@ impl UnlockedVault {
         };
         let locked = LockedVault { snapshot: Box::new(Vec::new()), header, header_bytes: Vec::new() };
         let root = RootKey::new(Zeroizing::new(generate()));
-        Ok(Self { locked, root, message: WipedBytes::new(message), opened_by: None })
+        Ok(Self { locked, root, message, opened_by: None })
     }
 
     /// Returns the header.

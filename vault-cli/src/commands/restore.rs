@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 use vault_core::format::Purpose;
-use vault_core::vault::restore;
+use vault_core::vault::restore::{self, Restored};
 
 use crate::context::Context;
 use crate::error::{CommandError, Kind, commit_failed};
@@ -26,17 +26,28 @@ pub(crate) struct RestoreReport {
     restored_generation: u64,
     secrets: usize,
     slots: Vec<String>,
+    given_up: Vec<GivenUp>,
+}
+
+/// A stored value that was damaged in the previous generation too.
+#[derive(Debug, Serialize)]
+struct GivenUp {
+    name: String,
+    version: u32,
 }
 
 impl Report for RestoreReport {
     fn summary(&self) -> Option<String> {
-        let Self { path, generation, restored_generation, secrets, slots } = self;
-        Some(format!(
+        let Self { path, generation, restored_generation, secrets, slots, given_up } = self;
+        let restored = format!(
             "restored {path} from generation {restored_generation} as generation {generation}: \
              {}, key slots: {}",
             counted(*secrets, "secret"),
             slots.join(", ")
-        ))
+        );
+        let lost =
+            given_up.iter().map(|lost| format!("gave up, damaged: {} version {}", lost.name, lost.version));
+        Some([restored].into_iter().chain(lost).collect::<Vec<_>>().join("\n"))
     }
 }
 
@@ -51,9 +62,8 @@ pub(crate) fn run(ctx: &Context, _args: &RestoreArguments) -> Result<RestoreRepo
             .hint("bring the file back from a backup")
     })?;
     let opened = access.unlock(locked, Sources::new(ctx)?)?;
-    let secrets = access.index(&opened)?.current().count();
     let restored_generation = opened.vault.header().generation;
-    let header =
+    let Restored { header, given_up, secrets } =
         restore::restore(&access.store, opened.vault).map_err(|error| commit_failed(&path, error))?;
     Ok(RestoreReport {
         path: path.display().to_string(),
@@ -61,5 +71,6 @@ pub(crate) fn run(ctx: &Context, _args: &RestoreArguments) -> Result<RestoreRepo
         restored_generation,
         secrets,
         slots: header.slots.iter().map(|slot| slot.kind.name().to_owned()).collect(),
+        given_up: given_up.into_iter().map(|(name, version)| GivenUp { name, version }).collect(),
     })
 }

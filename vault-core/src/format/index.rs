@@ -22,6 +22,7 @@ pub(crate) use self::check::is_absolute;
 use crate::crypto::seal::{Label, OVERHEAD, PREFIX_LEN, open_in_place, seal_in_place};
 use crate::format::reader::ByteReader;
 use crate::format::{FormatError, MAX_SEALED_INDEX, ValueId};
+use crate::harden;
 use crate::name::{Scope, SecretName, TenantId, WorkspaceId};
 use crate::secret::RootKey;
 
@@ -270,6 +271,7 @@ fn read_records<'b, R: Deserialize<'b> + Serialize>(
         return Err(undecodable());
     }
     let mut read = Vec::with_capacity(count);
+    harden::expect_to_fill(read.spare_capacity_mut());
     for _ in 0..count {
         let (record, used) = borrow_decode_from_slice(records, config()).map_err(|_| undecodable())?;
         let (encoded, after) = records.split_at(used);

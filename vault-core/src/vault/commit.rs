@@ -5,6 +5,7 @@ use crate::crypto::seal::{OVERHEAD, PREFIX_LEN};
 use crate::format::index::{encode_index, open_index, seal_index};
 use crate::format::values::hash_sealed;
 use crate::format::{FormatError, Header, MAX_FILE, Snapshot, revision};
+use crate::harden;
 use crate::store::{Expected, Previous, StoreError, VaultStore};
 use crate::vault::draft::{ChangeError, Draft, Message};
 use crate::vault::{LockedVault, UnlockedVault};
@@ -111,6 +112,7 @@ pub(super) fn compose(draft: &Draft<'_>) -> Result<(Header, Vec<u8>), FormatErro
     let total = (header_bytes.len() + index.len()) as u64 + values;
     let capacity = usize::try_from(total).ok().filter(|_| total <= MAX_FILE);
     let mut bytes = Vec::with_capacity(capacity.ok_or(FormatError::TooLarge("the size of the file"))?);
+    harden::expect_to_fill(bytes.spare_capacity_mut());
     bytes.extend_from_slice(&header_bytes);
     bytes.extend_from_slice(&index);
     append_values(draft, &mut bytes)?;

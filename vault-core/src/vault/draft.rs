@@ -273,6 +273,21 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// Gives up every stored value that does not match its hash and returns their names and versions.
+    pub(crate) fn give_up_damaged(&mut self) -> Result<Vec<(String, u32)>, FormatError> {
+        let mut given_up = Vec::new();
+        for at in (0..self.messages.len()).rev() {
+            if !self.is_intact(at)? {
+                let record = &self.index.values[at];
+                given_up.push((record.name.to_string(), record.version));
+                self.drop_values(at..at + 1);
+            }
+        }
+        let scopes = self.index.scopes.iter().map(ScopeRecord::scope).collect::<Result<Vec<_>, _>>()?;
+        scopes.iter().for_each(|scope| self.leave_unused_scope(scope));
+        Ok(given_up)
+    }
+
     /// Returns the root key that the new file will have.
     pub(crate) fn root(&self) -> &RootKey {
         self.renewed.as_ref().map_or(&self.vault.root, |(root, _)| root)

@@ -18,13 +18,25 @@ pub fn open_previous(store: &dyn VaultStore, purpose: Purpose) -> Result<Option<
     Ok(snapshot.map(|snapshot| LockedVault::open(snapshot, purpose)).transpose()?)
 }
 
+/// What a restore wrote.
+#[derive(Debug)]
+pub struct Restored {
+    /// The header of the new file.
+    pub header: Header,
+    /// The stored values, by name and version, that were damaged in the previous generation too. They are
+    /// given up: one of them must not stand in the way of all others.
+    pub given_up: Vec<(String, u32)>,
+    /// How many secrets the new file has.
+    pub secrets: usize,
+}
+
 /// Puts the content of the previous generation in the place of the current one, with the current key
 /// slots and a generation above both. Where the current header can't be read, the previous slots stay.
 ///
 /// # Errors
 ///
 /// [`CommitError`]; in particular a conflict when the previous generation is another one by now.
-pub fn restore(store: &dyn VaultStore, previous: UnlockedVault) -> Result<Header, CommitError> {
+pub fn restore(store: &dyn VaultStore, previous: UnlockedVault) -> Result<Restored, CommitError> {
     let turn = store.begin_write()?;
     let conflict = || StoreError::Conflict { vault: store.location().to_path_buf() };
     let still_there = turn.open_previous()?.and_then(|snapshot| revision(&*snapshot));
@@ -46,9 +58,10 @@ pub fn restore(store: &dyn VaultStore, previous: UnlockedVault) -> Result<Header
             draft.slots = current.slots;
         }
     }
+    let given_up = draft.give_up_damaged()?;
     let (header, bytes) = compose(&draft)?;
     turn.replace(&expected, &bytes, Previous::Keep)?;
-    Ok(header)
+    Ok(Restored { header, given_up, secrets: draft.index().current().count() })
 }
 
 /// What is there now: a file with a revision, whose header counts if it is for the same purpose, or one

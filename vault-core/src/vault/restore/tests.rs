@@ -30,7 +30,7 @@ fn refused(store: &MemoryStore, vault: UnlockedVault) -> CommitError {
 #[test]
 fn a_restore_over_a_good_vault_takes_the_old_content_and_a_newer_generation() {
     let store = two_generations();
-    let header = restore(&store, previous(&store)).unwrap();
+    let header = restore(&store, previous(&store)).unwrap().header;
     assert_eq!(header.generation, 3);
     assert_eq!(content(&store), ["A/1=a"]);
 }
@@ -85,7 +85,7 @@ fn a_restore_over_a_file_that_is_cut_off_anywhere_succeeds() {
 fn a_restore_where_the_vault_is_gone_brings_it_back() {
     let store = two_generations();
     store.set_current(None);
-    let header = restore(&store, previous(&store)).unwrap();
+    let header = restore(&store, previous(&store)).unwrap().header;
     assert_eq!(header.generation, 2);
     assert_eq!(content(&store), ["A/1=a"]);
 }
@@ -156,13 +156,26 @@ fn a_previous_generation_that_is_damaged_is_not_restored() {
 }
 
 #[test]
-fn a_previous_generation_with_a_damaged_value_is_not_restored() {
+fn a_damaged_value_of_the_previous_generation_is_given_up_and_the_others_come_back() {
+    let damaged = sample(&[("A", "a"), ("B", "b")]);
+    damage_value(&damaged, 0);
+    let store = sample(&[("A", "a")]);
+    store.set_current(None);
+    store.set_previous(Some(damaged.current()));
+    let restored = restore(&store, previous(&store)).unwrap();
+    assert_eq!(restored.given_up, [("A".to_owned(), 1)]);
+    assert_eq!(restored.secrets, 1);
+    assert_eq!(content(&store), ["B/1=b"]);
+}
+
+#[test]
+fn a_previous_generation_of_damaged_values_alone_gives_an_empty_vault() {
     let damaged = sample(&[("A", "a")]);
     damage_value(&damaged, 0);
     let store = sample(&[("A", "a")]);
     store.set_previous(Some(damaged.current()));
-    let error = refused(&store, previous(&store));
-    assert!(matches!(error, CommitError::Format(FormatError::Value { .. })), "{error}");
+    assert_eq!(restore(&store, previous(&store)).unwrap().secrets, 0);
+    assert!(content(&store).is_empty());
 }
 
 #[test]
