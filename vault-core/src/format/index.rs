@@ -8,7 +8,6 @@ mod check;
 mod second_decoder;
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::ops::Range;
 
 use bincode::config::{Config, legacy};
@@ -123,12 +122,6 @@ impl ValueRecord<'_> {
     ) -> ValueRecord<'static> {
         let (id, name) = (ValueId::new([0; 16]), name.as_str().to_owned().into());
         ValueRecord { scope, name, version, created, id, sealed_len: 0, sha256: [0; 32] }
-    }
-
-    /// The order of values: scope, name bytewise, newest version first.
-    #[must_use]
-    pub fn order(&self, other: &ValueRecord<'_>) -> Ordering {
-        self.key().cmp(&other.key()).then(other.version.cmp(&self.version))
     }
 
     /// Tells whether two records are versions of one secret.

@@ -1,6 +1,8 @@
 //! Properties of header and index: what is encoded comes back, nothing else is accepted, and no bytes
 //! make a reader panic.
 
+use std::cmp::Ordering;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
@@ -71,12 +73,17 @@ fn index_of(
             sha256,
         }));
     }
-    values.sort_by(ValueRecord::order);
-    values.dedup_by(|a, b| a.order(b).is_eq());
+    values.sort_by(order);
+    values.dedup_by(|a, b| order(a, b).is_eq());
     let mut bindings: Vec<_> = bindings.into_iter().map(binding_of).collect();
     bindings.sort();
     bindings.dedup();
     Index { scopes: used, values, bindings }
+}
+
+/// The order of values: scope, name bytewise, newest version first (`FORMAT.md §5`).
+fn order(a: &ValueRecord<'_>, b: &ValueRecord<'_>) -> Ordering {
+    (a.scope, a.name.as_bytes()).cmp(&(b.scope, b.name.as_bytes())).then(b.version.cmp(&a.version))
 }
 
 fn binding_of((tenant, workspace, path): (String, String, Vec<u8>)) -> BindingRecord<'static> {
