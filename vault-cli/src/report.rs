@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use serde::{Serialize, Serializer};
 use vault_core::name::Scope;
+use vault_core::secret::SecretString;
 
 /// The version of every JSON object that keyward prints. It changes when a field changes its meaning
 /// or goes away; new fields may come without a change.
@@ -84,4 +85,12 @@ fn shared<S: Serializer>(place: &Rc<PlaceRef>, serializer: S) -> Result<S::Ok, S
 pub(crate) fn counted(count: usize, thing: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {thing}{plural}")
+}
+
+/// Serializes a new key or recovery code: printed this once, it is what the command is for.
+pub(crate) fn shown_once<S: Serializer>(
+    text: &Option<SecretString>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    text.as_ref().map(SecretString::expose_secret).serialize(serializer)
 }

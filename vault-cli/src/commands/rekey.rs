@@ -14,7 +14,7 @@ use vault_core::vault::UnlockedVault;
 use crate::context::Context;
 use crate::enrol::{NewSlot, forget, new_passphrase, settle};
 use crate::error::{CommandError, Kind};
-use crate::report::Report;
+use crate::report::{self, Report};
 use crate::vault_access::VaultAccess;
 
 /// Replace the root key and seal every value again: this revokes keys that leaked
@@ -46,7 +46,7 @@ pub(crate) struct RekeyReport {
 struct RenewedSlot {
     id: String,
     kind: &'static str,
-    #[serde(serialize_with = "shown_once", skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "report::shown_once", skip_serializing_if = "Option::is_none")]
     to_keep: Option<SecretString>,
 }
 
@@ -192,8 +192,4 @@ fn not_at_hand(dropped: &[SlotRecord]) -> CommandError {
 
 fn shown(slot: &SlotRecord) -> String {
     format!("{} ({})", slot.id, slot.kind.name())
-}
-
-fn shown_once<S: serde::Serializer>(text: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
-    text.as_ref().map(SecretString::expose_secret).serialize(serializer)
 }

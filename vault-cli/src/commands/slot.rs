@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::enrol::{forget, settle, slot_of};
 use crate::error::{CommandError, Kind};
 use crate::output::finish;
-use crate::report::Report;
+use crate::report::{self, Report};
 use crate::vault_access::{VaultAccess, no_vault};
 
 /// List, add and remove the key slots of the vault
@@ -110,7 +110,7 @@ impl Report for SlotListReport {
 struct SlotAddReport {
     id: String,
     kind: &'static str,
-    #[serde(serialize_with = "shown_once", skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "report::shown_once", skip_serializing_if = "Option::is_none")]
     to_keep: Option<SecretString>,
 }
 
@@ -203,9 +203,4 @@ fn slot_id(slots: &[SlotRecord], text: &str) -> Result<SlotId, CommandError> {
         _ => Err(CommandError::new(Kind::NoSuchSlot, "no key slot has that id")
             .hint("`keyward slot list` shows the slots")),
     }
-}
-
-/// A new key or code is printed this once: it is what the command is for.
-fn shown_once<S: serde::Serializer>(text: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
-    text.as_ref().map(SecretString::expose_secret).serialize(serializer)
 }
