@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use vault_core::format::FormatError;
+use vault_core::source::env::EnvOrigin;
 use vault_core::store::StoreError;
 use vault_core::vault::commit::CommitError;
 use vault_core::vault::draft::ChangeError;
@@ -148,8 +149,7 @@ pub(crate) fn cannot_unlock(path: &Path, error: UnlockError) -> CommandError {
 
 /// That a vault has no slot for one of many sources is worth a line only if the person set that source.
 fn tells_more(attempt: &Attempt) -> bool {
-    let was_set = attempt.source.starts_with("KEYWARD_") || attempt.source.starts_with("--");
-    was_set || !matches!(attempt.failure, AttemptFailure::NoSlot)
+    EnvOrigin::is_name(&attempt.source) || !matches!(attempt.failure, AttemptFailure::NoSlot)
 }
 
 fn unlock_hint(slots: &[&str]) -> &'static str {
@@ -224,7 +224,8 @@ pub(crate) fn commit_failed(path: &Path, error: CommitError) -> CommandError {
     }
 }
 
-fn change_refused(path: &Path, error: &ChangeError) -> CommandError {
+/// Makes the error of a change that the vault refuses, or of a version that it does not have.
+pub(crate) fn change_refused(path: &Path, error: &ChangeError) -> CommandError {
     let failed = |kind| CommandError::new(kind, error.to_string());
     match error {
         ChangeError::Format(error) => bad_file(path, error),

@@ -9,6 +9,7 @@ use vault_core::format::index::Index;
 use vault_core::format::{Header, Purpose};
 use vault_core::name::SecretName;
 use vault_core::slot::{KeySource, SlotId};
+use vault_core::source::env::EnvOrigin;
 use vault_core::source::machine::{self, Hostname};
 use vault_core::store::{FileStore, Previous, StoreError, VaultStore};
 use vault_core::vault::commit::{CommitError, Committed, commit};
@@ -89,9 +90,7 @@ impl<'c> VaultAccess<'c> {
             self.ctx.ui.detail(&format!("not opened by {}: {}", attempt.source, attempt.failure));
         }
         self.ctx.ui.detail(&format!("opened {} by {}", self.path().display(), unlocked.source));
-        let opened_by_environment =
-            unlocked.source.starts_with("KEYWARD_") || unlocked.source.starts_with("--");
-        if !opened_by_environment {
+        if !EnvOrigin::is_name(&unlocked.source) {
             self.warn_of_wrong_keys(&unlocked.vault, &mut sources);
         }
         let renamed = self.renamed(&unlocked.vault, &sources);

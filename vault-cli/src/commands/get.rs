@@ -1,16 +1,18 @@
 //! `get`: print one value. The only command that does.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 use clap::Args;
 use serde::{Serialize, Serializer};
 use vault_core::format::FormatError;
 use vault_core::name::{Scope, SecretName};
 use vault_core::secret::SecretBytes;
+use vault_core::vault::draft::ChangeError;
 
 use crate::commands::completions::secret_names;
 use crate::context::{Context, Place};
-use crate::error::{CommandError, Kind, bad_file};
+use crate::error::{CommandError, bad_file, change_refused};
 use crate::report::{Report, SecretRef};
 use crate::vault_access::{VaultAccess, no_secret, no_vault};
 
@@ -70,7 +72,7 @@ pub(crate) fn run(ctx: &Context, args: &GetArguments) -> Result<GetReport, Comma
     let Some(opened) = access.open()? else { return Err(no_vault(&access.path())) };
     let index = access.index(&opened)?;
     access.check_claim(&place, &index)?;
-    let (scope, position) = find(&index, &place, args)?;
+    let (scope, position) = find(&index, &place, args, &access.path())?;
     let unreadable = |error: FormatError| bad_file(&access.path(), &error);
     let value = opened.vault.value(&index, position).map_err(unreadable)?;
     Ok(GetReport {
@@ -84,20 +86,20 @@ fn find(
     index: &vault_core::format::index::Index<'_>,
     place: &Place,
     args: &GetArguments,
+    path: &Path,
 ) -> Result<(Scope, usize), CommandError> {
     for scope in place.scopes() {
         let mut versions = index.versions(&scope, &args.name);
         if versions.is_empty() {
             continue;
         }
-        let place_of = scope.to_string();
-        let wanted = |at: &usize| args.version.is_none_or(|version| index.values[*at].version == version);
-        return versions.find(wanted).map(|position| (scope, position)).ok_or_else(|| {
-            let wanted = args.version.unwrap_or_default();
-            let message = format!("{} in {} has no version {wanted}", args.name, place_of);
-            CommandError::new(Kind::NoSuchVersion, message)
-                .hint(format!("`keyward history {}` shows the versions", args.name))
-        });
+        let Some(version) = args.version else { return Ok((scope, versions.start)) };
+        return match versions.find(|at| index.values[*at].version == version) {
+            Some(position) => Ok((scope, position)),
+            None => {
+                Err(change_refused(path, &ChangeError::NoVersion { name: args.name.clone(), scope, version }))
+            }
+        };
     }
     Err(no_secret(&args.name, place))
 }

@@ -74,7 +74,7 @@ pub(crate) fn run(ctx: &Context, args: &InitArguments) -> Result<InitReport, Com
     })
 }
 
-/// Writes only if the directory is not bound yet.
+/// Binds a directory that claims a workspace; without a claim nothing is opened or written.
 fn bind_existing(access: &VaultAccess<'_>, place: &Place, even_if_used: bool) -> Result<(), CommandError> {
     if place.claimed_by.is_none() {
         return Ok(());

@@ -38,6 +38,13 @@ impl EnvOrigin {
             Self::Passphrase => PASSPHRASE,
         }
     }
+
+    /// Tells whether `label` is the name of one of the settings, which a person has set, rather than of a
+    /// source that is always there.
+    #[must_use]
+    pub fn is_name(label: &str) -> bool {
+        [Self::Key, Self::KeyFd, Self::KeyFile, Self::Passphrase].iter().any(|origin| origin.name() == label)
+    }
 }
 
 impl fmt::Display for EnvOrigin {
