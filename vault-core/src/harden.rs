@@ -1,11 +1,13 @@
 //! What a process does against leaks of its memory: no core dumps, not dumpable, key memory locked,
-//! and an allocator that wipes every block. The only file with `unsafe`, for the two system calls that
-//! take an address.
+//! and an allocator that wipes every block. The only file with `unsafe`, for the one system call that
+//! takes an address.
 
 use std::alloc::System;
+use std::fmt;
 use std::io;
-use std::mem::MaybeUninit;
+use std::ops::{Deref, DerefMut};
 
+use memmap2::{Advice, MmapMut, MmapOptions};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 use zeroizing_alloc::ZeroAlloc;
 
@@ -68,24 +70,63 @@ pub(crate) fn lock_memory(bytes: &[u8]) -> bool {
     unsafe { rustix::mm::mlock(start, bytes.len()) }.is_ok()
 }
 
-/// Asks the system to back a large buffer that is about to be filled with huge pages. Every page that is
-/// touched for the first time costs a fault, which for the index of a large vault is most of the time to
-/// open it. A hint: where the system has none, the buffer has ordinary pages.
-#[allow(
-    unsafe_code,
-    reason = "madvise takes an address; the range is inside the slice and its content stays"
-)]
-pub(crate) fn expect_to_fill<T>(buffer: &mut [MaybeUninit<T>]) {
-    let start = buffer.as_mut_ptr().addr();
-    let first = start.next_multiple_of(HUGE_PAGE);
-    let end = start + size_of_val(buffer);
-    let Some(len) = end.checked_sub(first).map(|len| len - len % HUGE_PAGE).filter(|len| *len > 0) else {
-        return;
-    };
-    let first = buffer.as_mut_ptr().cast::<u8>().wrapping_add(first - start).cast();
-    // SAFETY: the range lies inside a live slice; this advice changes no byte, only how it is backed.
-    unsafe { rustix::mm::madvise(first, len, rustix::mm::Advice::LinuxHugepage) }.ok();
+/// Bytes that nobody sees after they are dropped: the allocator wipes a small buffer, and the system clears
+/// the pages of a large one before it gives them to anybody else. Those are huge pages where it has them:
+/// each page that is touched for the first time costs a fault, which for the index of a large vault would be
+/// most of the time to open it.
+pub(crate) struct Buffer {
+    bytes: Bytes,
+    len: usize,
+}
+
+enum Bytes {
+    Heap(Vec<u8>),
+    Pages(MmapMut),
+}
+
+impl Buffer {
+    /// Returns `len` zeros.
+    pub(crate) fn zeroed(len: usize) -> Self {
+        let pages = if len < FEW_BYTES { None } else { huge_pages(len) };
+        Self { bytes: pages.map_or_else(|| Bytes::Heap(vec![0; len]), Bytes::Pages), len }
+    }
+}
+
+/// Returns room for `len` bytes in whole huge pages, which the system aligns. Those that nobody touches
+/// take no memory. Where the system has none, the advice comes to nothing.
+fn huge_pages(len: usize) -> Option<MmapMut> {
+    let pages = MmapOptions::new().len(len.next_multiple_of(HUGE_PAGE)).map_anon().ok()?;
+    pages.advise(Advice::HugePage).ok();
+    Some(pages)
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.bytes {
+            Bytes::Heap(bytes) => &bytes[..self.len],
+            Bytes::Pages(pages) => &pages[..self.len],
+        }
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match &mut self.bytes {
+            Bytes::Heap(bytes) => &mut bytes[..self.len],
+            Bytes::Pages(pages) => &mut pages[..self.len],
+        }
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Buffer({} bytes)", self.len)
+    }
 }
 
 /// The size of a huge page on the machines that keyward is built for.
 const HUGE_PAGE: usize = 2 << 20;
+/// Below this size ordinary pages cost less than a huge one.
+const FEW_BYTES: usize = HUGE_PAGE / 4;

@@ -15,7 +15,7 @@ use crate::crypto::seal::{PREFIX_LEN, TAG_LEN};
 use crate::format::index::{Index, encode_index, open_index};
 use crate::format::values::{hash_sealed, open_value};
 use crate::format::{FormatError, Header, Purpose, Snapshot, VaultId};
-use crate::harden;
+use crate::harden::Buffer;
 use crate::secret::{RootKey, SecretBytes, WipedBytes};
 use crate::slot::{Binding, SlotId, SlotRecord};
 
@@ -57,9 +57,7 @@ impl LockedVault {
     fn open_with(self, root: RootKey, opened_by: Option<SlotId>) -> Result<UnlockedVault, FormatError> {
         let len =
             usize::try_from(self.header.sealed_index_len).map_err(|_| FormatError::TooLarge("the index"))?;
-        let mut message = Vec::with_capacity(len);
-        harden::expect_to_fill(message.spare_capacity_mut());
-        message.resize(len, 0);
+        let mut message = Buffer::zeroed(len);
         self.snapshot.read_at(self.header_bytes.len() as u64, &mut message)?;
         if open_index(&root, &self.header_bytes, &mut message).is_none() {
             return Err(FormatError::Damaged("the index does not open with the vault's own key"));
@@ -74,8 +72,8 @@ pub struct UnlockedVault {
     locked: LockedVault,
     root: RootKey,
     /// The opened index with the room of prefix and tag around its plaintext. Names and hashes are no
-    /// secrets: only the binary's allocator wipes it.
-    message: Vec<u8>,
+    /// secrets.
+    message: Buffer,
     opened_by: Option<SlotId>,
 }
 
@@ -86,8 +84,7 @@ impl UnlockedVault {
     ///
     /// None in practice: an empty index is below every limit.
     pub fn create(purpose: Purpose) -> Result<Self, FormatError> {
-        let mut message = encode_index(&Index::default())?;
-        message.extend_from_slice(&[0; TAG_LEN]);
+        let message = encode_index(&Index::default())?;
         let header = Header {
             purpose,
             vault_id: VaultId::generate(),
@@ -126,8 +123,7 @@ impl UnlockedVault {
     /// [`FormatError`] when index or length are not as they were written.
     pub fn index(&self) -> Result<Index<'_>, FormatError> {
         let index = Index::decode(&self.message[PREFIX_LEN..self.message.len() - TAG_LEN])?;
-        let values: u64 = index.values.iter().map(|value| u64::from(value.sealed_len)).sum();
-        let expected = self.values_start() + values;
+        let expected = self.values_start().saturating_add(index.values.sealed_len());
         let found = self.locked.snapshot.len();
         match found {
             _ if found < expected => Err(FormatError::Truncated { expected, found }),
@@ -143,10 +139,9 @@ impl UnlockedVault {
     /// [`FormatError::Value`] names the first value that is not as it was written.
     pub fn values(&self, index: &Index<'_>, positions: &[usize]) -> Result<Vec<SecretBytes>, FormatError> {
         let mut opened = Vec::with_capacity(positions.len());
-        let mut cursor = (0, self.values_start());
         let mut rest = positions;
         while let Some(&first) = rest.first() {
-            let start = advance(index, &mut cursor, first);
+            let start = self.message_at(index, first);
             let run = run_length(index, rest);
             opened.extend(self.open_run(index, first..first + run, start)?);
             rest = &rest[run..];
@@ -171,14 +166,12 @@ impl UnlockedVault {
     /// [`FormatError::Read`] when the file can't be read at all.
     pub fn verify(&self, index: &Index<'_>) -> Result<Vec<usize>, FormatError> {
         let mut damaged = Vec::new();
-        let mut start = self.values_start();
-        for (position, record) in index.values.iter().enumerate() {
-            match self.open_run(index, position..position + 1, start) {
+        for position in 0..index.values.len() {
+            match self.open_run(index, position..position + 1, self.message_at(index, position)) {
                 Ok(_) => {}
                 Err(FormatError::Value { .. }) => damaged.push(position),
                 Err(error) => return Err(error),
             }
-            start += u64::from(record.sealed_len);
         }
         Ok(damaged)
     }
@@ -190,13 +183,13 @@ impl UnlockedVault {
         run: Range<usize>,
         start: u64,
     ) -> Result<Vec<SecretBytes>, FormatError> {
-        let records = &index.values[run];
-        let len: usize = records.iter().map(|record| record.sealed_len as usize).sum();
+        let records = || run.clone().map(|position| index.values.at(position));
+        let len: usize = records().map(|record| record.sealed_len as usize).sum();
         let mut bytes = WipedBytes::new(vec![0; len]);
         self.locked.snapshot.read_at(start, &mut bytes)?;
         let mut rest = &mut *bytes;
-        let mut opened = Vec::with_capacity(records.len());
-        for record in records {
+        let mut opened = Vec::with_capacity(run.len());
+        for record in records() {
             let (message, after) = rest.split_at_mut(record.sealed_len as usize);
             rest = after;
             let intact = hash_sealed(message) == record.sha256;
@@ -210,17 +203,14 @@ impl UnlockedVault {
         Ok(opened)
     }
 
+    /// Returns where in the file the sealed message of a value begins that the file has.
+    pub(crate) fn message_at(&self, index: &Index<'_>, position: usize) -> u64 {
+        self.values_start() + index.values.message_at(position)
+    }
+
     const fn values_start(&self) -> u64 {
         self.locked.header_bytes.len() as u64 + self.locked.header.sealed_index_len
     }
-}
-
-/// Moves the cursor (position, offset) forward to `position` and returns the offset there.
-fn advance(index: &Index<'_>, cursor: &mut (usize, u64), position: usize) -> u64 {
-    let between = &index.values[cursor.0..position];
-    let offset = cursor.1 + between.iter().map(|value| u64::from(value.sealed_len)).sum::<u64>();
-    *cursor = (position, offset);
-    offset
 }
 
 /// How many of the first `positions` are neighbours that one read may bring in.
@@ -231,7 +221,7 @@ fn run_length(index: &Index<'_>, positions: &[usize]) -> usize {
         .iter()
         .enumerate()
         .take_while(|&(nth, &position)| {
-            bytes += u64::from(index.values[position].sealed_len);
+            bytes += u64::from(index.values.at(position).sealed_len);
             position == first + nth && (nth == 0 || bytes <= READ_AT_ONCE)
         })
         .count()

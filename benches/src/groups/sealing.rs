@@ -7,7 +7,7 @@ use std::time::Instant;
 use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::{Aes256Gcm, Key, Nonce, Tag};
 use vault_core::crypto::generate;
-use vault_core::crypto::seal::{Label, PREFIX_LEN, TAG_LEN, open_in_place, seal_in_place};
+use vault_core::crypto::seal::{Label, OVERHEAD, PREFIX_LEN, TAG_LEN, open_in_place, seal_in_place};
 use vault_core::secret::SlotKey;
 use zeroize::Zeroizing;
 
@@ -108,7 +108,7 @@ impl Bench {
         let bytes: [u8; 32] = generate();
         let key = SlotKey::new(Zeroizing::new(bytes));
         let cipher = Aes256Gcm::new(&Key::<Aes256Gcm>::from(bytes));
-        let mut sealed = vec![0x5a; PREFIX_LEN + size];
+        let mut sealed = vec![0x5a; OVERHEAD + size];
         seal_in_place(&key, Label::Value, CONTEXT, &mut sealed);
         let mut bare_sealed = vec![0x5a; size];
         let bare_tag = cipher
@@ -142,22 +142,19 @@ impl Bench {
 
     fn seal(&self, buffer: &mut Vec<u8>) -> f64 {
         buffer.clear();
-        buffer.resize(PREFIX_LEN + self.size, 0x5a);
-        self.repeat(|| {
-            buffer.truncate(PREFIX_LEN + self.size);
-            seal_in_place(&self.key, Label::Value, CONTEXT, buffer);
-        })
+        buffer.resize(OVERHEAD + self.size, 0x5a);
+        self.repeat(|| seal_in_place(&self.key, Label::Value, CONTEXT, buffer))
     }
 
     fn seal_bare(&self, buffer: &mut Vec<u8>) -> f64 {
         buffer.clear();
-        buffer.resize(PREFIX_LEN + self.size, 0x5a);
+        buffer.resize(OVERHEAD + self.size, 0x5a);
         self.repeat(|| {
-            buffer.truncate(PREFIX_LEN + self.size);
-            let (prefix, plaintext) = buffer.split_at_mut(PREFIX_LEN);
+            let (prefix, rest) = buffer.split_at_mut(PREFIX_LEN);
+            let (plaintext, room) = rest.split_at_mut(self.size);
             prefix.fill(0);
             let tag = self.cipher.encrypt_inout_detached(&Nonce::default(), b"", plaintext.into());
-            buffer.extend_from_slice(&tag.expect("the sizes are far below the limit of AES-GCM"));
+            room.copy_from_slice(&tag.expect("the sizes are far below the limit of AES-GCM"));
         })
     }
 

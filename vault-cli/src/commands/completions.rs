@@ -82,7 +82,6 @@ fn names() -> Option<Vec<CompletionCandidate>> {
     let index = unlocked.vault.index().ok()?;
     let place = ctx.place().ok()?;
     let scopes: Vec<u32> = place.scopes().iter().filter_map(|scope| index.scope_position(scope)).collect();
-    let current = index.current().map(|position| &index.values[position]);
-    let seen = current.filter(|value| scopes.contains(&value.scope));
+    let seen = index.current().map(|(_, value)| value).filter(|value| scopes.contains(&value.scope));
     Some(seen.map(|value| CompletionCandidate::new(value.name.to_string())).collect())
 }

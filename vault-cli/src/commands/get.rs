@@ -77,7 +77,7 @@ pub(crate) fn run(ctx: &Context, args: &GetArguments) -> Result<GetReport, Comma
     let value = opened.vault.value(&index, position).map_err(unreadable)?;
     Ok(GetReport {
         secret: SecretRef::new(args.name.as_str(), &scope),
-        version: index.values[position].version,
+        version: index.values.at(position).version,
         value: Shown { value, in_json: args.reveal, newline: !args.no_newline },
     })
 }
@@ -94,7 +94,7 @@ fn find(
             continue;
         }
         let Some(version) = args.version else { return Ok((scope, versions.start)) };
-        return match versions.find(|at| index.values[*at].version == version) {
+        return match versions.find(|at| index.values.at(*at).version == version) {
             Some(position) => Ok((scope, position)),
             None => {
                 Err(change_refused(path, &ChangeError::NoVersion { name: args.name.clone(), scope, version }))

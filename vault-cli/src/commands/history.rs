@@ -72,7 +72,7 @@ pub(crate) fn run(ctx: &Context, args: &HistoryArguments) -> Result<HistoryRepor
         found.find(|(versions, _)| !versions.is_empty()).ok_or_else(|| no_secret(&args.name, &place))?;
     let newest = versions.start;
     let version = |at: usize| {
-        let record = &index.values[at];
+        let record = index.values.at(at);
         Version { version: record.version, created: record.created, current: at == newest }
     };
     Ok(HistoryReport {

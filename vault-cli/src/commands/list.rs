@@ -1,16 +1,15 @@
 //! `list`: the names of the secrets, never a value.
 
 use std::io::{self, Write};
-use std::rc::Rc;
 
 use clap::Args;
-use serde::Serialize;
-use vault_core::format::index::{Index, ValueRecord};
+use serde::{Serialize, Serializer};
+use vault_core::format::index::Index;
 use vault_core::name::Scope;
 
 use crate::context::Context;
 use crate::error::{CommandError, bad_file};
-use crate::report::{PlaceRef, Report, SecretRef};
+use crate::report::{PlaceRef, Report};
 use crate::time;
 use crate::vault_access::VaultAccess;
 
@@ -25,18 +24,40 @@ pub(crate) struct ListArguments {
 }
 
 /// What there is.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct ListReport {
-    secrets: Vec<SecretRow>,
+    #[serde(rename = "secrets", serialize_with = "each_secret")]
+    secrets: Secrets,
     #[serde(skip)]
     now: u64,
 }
 
+/// The secrets to list. There may be many, so their names share one text and their scopes one list.
+#[derive(Debug, Default)]
+struct Secrets {
+    names: String,
+    rows: Vec<Row>,
+    /// One for each scope of the vault; `None` for one that is not listed.
+    places: Vec<Option<PlaceRef>>,
+    source: &'static str,
+}
+
+#[derive(Debug)]
+struct Row {
+    /// Where the name ends in [`Secrets::names`]. It begins where the one before ends.
+    name_end: usize,
+    /// The position in [`Secrets::places`].
+    place: u32,
+    version: u32,
+    created: u64,
+}
+
 /// One secret.
 #[derive(Debug, Serialize)]
-struct SecretRow {
+struct Secret<'r> {
+    name: &'r str,
     #[serde(flatten)]
-    secret: SecretRef,
+    place: &'r PlaceRef,
     version: u32,
     #[serde(serialize_with = "time::as_date")]
     created: u64,
@@ -48,7 +69,7 @@ impl Report for ListReport {
         if !terminal {
             return self.write_rows(out, time::date);
         }
-        if self.secrets.is_empty() {
+        if self.secrets.rows.is_empty() {
             return Ok(());
         }
         let mut table = tabwriter::TabWriter::new(out).padding(3);
@@ -60,63 +81,64 @@ impl Report for ListReport {
 
 impl ListReport {
     fn write_rows(&self, out: &mut dyn Write, when: impl Fn(u64) -> String) -> io::Result<()> {
-        let mut line = String::new();
-        for row in &self.secrets {
-            let SecretRow { secret: SecretRef { name, place }, version, created, source } = row;
-            line.clear();
-            // One text a row and one write: to format each field into `out` takes four times as long.
-            for part in [
-                name,
-                "\t",
-                place.as_str(),
-                "\t",
-                &version.to_string(),
-                "\t",
-                &when(*created),
-                "\t",
-                source,
-                "\n",
-            ] {
-                line.push_str(part);
+        // Secrets that were stored together differ in their names alone.
+        let mut before = None;
+        let mut rest = String::new();
+        for Secret { name, place, version, created, source } in self.secrets.iter() {
+            if before.replace((place.as_str(), version, created)) != Some((place.as_str(), version, created))
+            {
+                rest = format!("\t{place}\t{version}\t{}\t{source}\n", when(created));
             }
-            out.write_all(line.as_bytes())?;
+            out.write_all(name.as_bytes())?;
+            out.write_all(rest.as_bytes())?;
         }
         Ok(())
     }
+}
+
+impl Secrets {
+    /// Takes from the index what is in a wanted scope.
+    fn new(index: &Index<'_>, places: Vec<Option<PlaceRef>>, source: &'static str) -> Self {
+        let mut secrets = Self { places, source, ..Self::default() };
+        secrets.names.reserve_exact(index.values.names_len());
+        secrets.rows.reserve_exact(index.values.len());
+        for (_, value) in index.current() {
+            if secrets.places[value.scope as usize].is_some() {
+                secrets.names.push_str(value.name);
+                let name_end = secrets.names.len();
+                let (place, version, created) = (value.scope, value.version, value.created);
+                secrets.rows.push(Row { name_end, place, version, created });
+            }
+        }
+        secrets
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Secret<'_>> {
+        let mut start = 0;
+        self.rows.iter().filter_map(move |row| {
+            let Row { name_end, place, version, created } = *row;
+            let name = &self.names[start..name_end];
+            start = name_end;
+            let place = self.places[place as usize].as_ref()?;
+            Some(Secret { name, place, version, created, source: self.source })
+        })
+    }
+}
+
+fn each_secret<S: Serializer>(secrets: &Secrets, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(secrets.iter())
 }
 
 /// Opens the index alone; no value is in memory.
 pub(crate) fn run(ctx: &Context, args: &ListArguments) -> Result<ListReport, CommandError> {
     let place = ctx.place()?;
     let access = VaultAccess::new(ctx)?;
-    let Some(opened) = access.open()? else { return Ok(ListReport { secrets: Vec::new(), now: ctx.now }) };
+    let Some(opened) = access.open()? else { return Ok(ListReport::default()) };
     let index = access.index(&opened)?;
     let scopes = index.scopes.iter().map(|record| record.scope()).collect::<Result<Vec<_>, _>>();
     let scopes = scopes.map_err(|error| bad_file(&access.path(), &error))?;
     let wanted = place.scopes();
     let is_wanted = |scope: &Scope| args.all || wanted.contains(scope);
-    let secrets = rows(&index, &scopes, is_wanted, opened.slot_kind());
-    Ok(ListReport { secrets, now: ctx.now })
-}
-
-fn rows(
-    index: &Index<'_>,
-    scopes: &[Scope],
-    is_wanted: impl Fn(&Scope) -> bool,
-    source: &'static str,
-) -> Vec<SecretRow> {
-    let wanted: Vec<Option<Rc<PlaceRef>>> =
-        scopes.iter().map(|scope| is_wanted(scope).then(|| Rc::new(PlaceRef::new(scope)))).collect();
-    let row = |value: &ValueRecord<'_>| {
-        let place = wanted[value.scope as usize].clone()?;
-        Some(SecretRow {
-            secret: SecretRef { name: value.name.to_string(), place },
-            version: value.version,
-            created: value.created,
-            source,
-        })
-    };
-    let mut rows = Vec::with_capacity(index.values.len());
-    rows.extend(index.current().filter_map(|position| row(&index.values[position])));
-    rows
+    let places = scopes.iter().map(|scope| is_wanted(scope).then(|| PlaceRef::new(scope))).collect();
+    Ok(ListReport { secrets: Secrets::new(&index, places, opened.slot_kind()), now: ctx.now })
 }

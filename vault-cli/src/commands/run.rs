@@ -115,13 +115,12 @@ fn select(
     place: &Place,
     args: &RunArguments,
 ) -> Result<BTreeMap<usize, SecretName>, CommandError> {
-    let scopes: Vec<Option<u32>> = place.scopes().iter().map(|scope| index.scope_position(scope)).collect();
-    let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
-    for scope in scopes.into_iter().flatten() {
-        for position in index.current().filter(|&position| index.values[position].scope == scope) {
-            by_name.entry(&index.values[position].name).or_insert(position);
-        }
-    }
+    let scopes = place.scopes();
+    // Of two with one name the last is kept, so the scope that goes first comes last.
+    let scopes = scopes.iter().rev().filter_map(|scope| index.scope_position(scope));
+    let current_in = |scope| index.current().filter(move |(_, value)| value.scope == scope);
+    let by_name: BTreeMap<&str, usize> =
+        scopes.flat_map(current_in).map(|(position, value)| (value.name, position)).collect();
     if let Some(missing) = args.only.iter().find(|name| !by_name.contains_key(name.as_str())) {
         return Err(no_secret(missing, place));
     }

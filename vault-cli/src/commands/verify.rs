@@ -59,8 +59,8 @@ pub(crate) fn run(ctx: &Context, _args: &VerifyArguments) -> Result<VerifyReport
     let index = access.index(&opened)?;
     let damaged = opened.vault.verify(&index).map_err(|error| bad_file(&access.path(), &error))?;
     let describe = |at: usize| DamagedValue {
-        name: index.values[at].name.to_string(),
-        version: index.values[at].version,
+        name: index.values.at(at).name.to_owned(),
+        version: index.values.at(at).version,
     };
     let damaged = damaged.into_iter().map(describe).collect();
     Ok(VerifyReport { path, vault: true, values: index.values.len(), damaged })

@@ -52,20 +52,20 @@ impl Label {
 #[error("the message does not open with this key")]
 pub struct OpenError;
 
-/// Seals `message[PREFIX_LEN..]` in place, fills the first [`PREFIX_LEN`] bytes and appends the tag.
+/// Seals what stands between the first [`PREFIX_LEN`] and the last [`TAG_LEN`] bytes of `message` in place,
+/// and fills those.
 ///
 /// # Panics
 ///
-/// When `message` is shorter than the prefix, or longer than AES-GCM's limit of 64 GiB.
-pub fn seal_in_place(key: &impl SealingKey, label: Label, context: &[u8], message: &mut Vec<u8>) {
+/// When `message` is shorter than [`OVERHEAD`], or longer than AES-GCM's limit of 64 GiB.
+pub fn seal_in_place(key: &impl SealingKey, label: Label, context: &[u8], message: &mut [u8]) {
     seal_with_salt(key, label, context, &generate::<SALT_LEN>(), message);
 }
 
 /// Seals `plaintext` into a new vector.
 pub(crate) fn seal(key: &impl SealingKey, label: Label, context: &[u8], plaintext: &[u8]) -> Vec<u8> {
-    let mut message = Vec::with_capacity(plaintext.len() + OVERHEAD);
-    message.resize(PREFIX_LEN, 0);
-    message.extend_from_slice(plaintext);
+    let mut message = vec![0; plaintext.len() + OVERHEAD];
+    message[PREFIX_LEN..][..plaintext.len()].copy_from_slice(plaintext);
     seal_in_place(key, label, context, &mut message);
     message
 }
@@ -104,17 +104,18 @@ pub(crate) fn seal_with_salt(
     label: Label,
     context: &[u8],
     salt: &[u8; SALT_LEN],
-    message: &mut Vec<u8>,
+    message: &mut [u8],
 ) -> Zeroizing<[u8; Derived::LEN]> {
     let derived = Derived::new(key, label, context, salt);
-    let (prefix, plaintext) = message.split_at_mut(PREFIX_LEN);
+    let (prefix, rest) = message.split_at_mut(PREFIX_LEN);
+    let (plaintext, tag) = rest.split_at_mut(rest.len() - TAG_LEN);
     prefix[..SALT_LEN].copy_from_slice(salt);
     prefix[SALT_LEN..].copy_from_slice(derived.commitment());
-    let tag = derived
+    let computed = derived
         .cipher()
         .encrypt_inout_detached(&derived.nonce(), b"", plaintext.into())
         .expect("a message is far below AES-GCM's limit of 64 GiB");
-    message.extend_from_slice(&tag);
+    tag.copy_from_slice(&computed);
     derived.0
 }
 

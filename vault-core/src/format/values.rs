@@ -43,7 +43,7 @@ pub(crate) fn seal_value(root: &RootKey, vault_id: VaultId, id: ValueId, value: 
     message.resize(PREFIX_LEN, 0);
     message.extend_from_slice(&length);
     message.extend_from_slice(value.expose_secret());
-    message.resize(PREFIX_LEN + sealed_len - OVERHEAD, 0);
+    message.resize(sealed_len, 0);
     seal_in_place(root, Label::Value, &value_context(vault_id, id), &mut message);
     message
 }

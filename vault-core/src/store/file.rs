@@ -370,7 +370,8 @@ fn has_no_links(error: Errno) -> bool {
 }
 
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
-const CHUNK: usize = 256 << 10;
+/// Room for a read-back: more would cost more to touch than the calls that it saves.
+const CHUNK: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {

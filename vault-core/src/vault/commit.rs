@@ -1,13 +1,12 @@
 //! Writing: a draft becomes the bytes of the next generation, and the store puts them in the place of
 //! exactly the state that the draft was made from.
 
-use crate::crypto::seal::{OVERHEAD, PREFIX_LEN};
 use crate::format::index::{encode_index, open_index, seal_index};
 use crate::format::values::hash_sealed;
 use crate::format::{FormatError, Header, MAX_FILE, Snapshot, revision};
-use crate::harden;
+use crate::harden::Buffer;
 use crate::store::{Expected, Previous, StoreError, VaultStore};
-use crate::vault::draft::{ChangeError, Draft, Message};
+use crate::vault::draft::{ChangeError, Draft};
 use crate::vault::{LockedVault, UnlockedVault};
 
 /// Why nothing was written, or not surely.
@@ -103,19 +102,18 @@ fn conflict(store: &dyn VaultStore) -> CommitError {
 }
 
 /// Encodes the next generation: header, sealed index, values.
-pub(super) fn compose(draft: &Draft<'_>) -> Result<(Header, Vec<u8>), FormatError> {
+pub(super) fn compose(draft: &Draft<'_>) -> Result<(Header, Buffer), FormatError> {
     let mut index = encode_index(&draft.index)?;
-    let header = next_header(draft, (index.len() - PREFIX_LEN + OVERHEAD) as u64)?;
+    let header = next_header(draft, index.len() as u64)?;
     let header_bytes = header.encode();
     seal_index(draft.root(), &header_bytes, &mut index);
-    let values: u64 = draft.index.values.iter().map(|value| u64::from(value.sealed_len)).sum();
-    let total = (header_bytes.len() + index.len()) as u64 + values;
+    let total = (header_bytes.len() + index.len()) as u64 + draft.index.values.sealed_len();
     let capacity = usize::try_from(total).ok().filter(|_| total <= MAX_FILE);
-    let mut bytes = Vec::with_capacity(capacity.ok_or(FormatError::TooLarge("the size of the file"))?);
-    harden::expect_to_fill(bytes.spare_capacity_mut());
-    bytes.extend_from_slice(&header_bytes);
-    bytes.extend_from_slice(&index);
-    append_values(draft, &mut bytes)?;
+    let mut bytes = Buffer::zeroed(capacity.ok_or(FormatError::TooLarge("the size of the file"))?);
+    let (head, values) = bytes.split_at_mut(header_bytes.len() + index.len());
+    head[..header_bytes.len()].copy_from_slice(&header_bytes);
+    head[header_bytes.len()..].copy_from_slice(&index);
+    fill_values(draft, values)?;
     if open_index(draft.root(), &header_bytes, &mut index).is_none() {
         return Err(FormatError::Damaged("the new index does not open again; nothing was written"));
     }
@@ -141,45 +139,44 @@ fn next_header(draft: &Draft<'_>, sealed_index_len: u64) -> Result<Header, Forma
     })
 }
 
-/// Appends every sealed value in index order. Stored ones are copied in runs, and the very bytes that
+/// Fills `room` with every sealed value in index order. Stored ones are copied in runs, and the very bytes that
 /// were copied are checked against the index.
-fn append_values(draft: &Draft<'_>, bytes: &mut Vec<u8>) -> Result<(), FormatError> {
+fn fill_values(draft: &Draft<'_>, mut room: &mut [u8]) -> Result<(), FormatError> {
     let mut position = 0;
-    while position < draft.messages.len() {
-        match &draft.messages[position] {
-            Message::Fresh(message) => {
-                bytes.extend_from_slice(message);
-                position += 1;
+    while position < draft.index.values.len() {
+        let (after, filled) = match draft.fresh(position) {
+            Some(message) => {
+                room[..message.len()].copy_from_slice(message);
+                (position + 1, message.len())
             }
-            Message::Stored(offset) => position = copy_run(draft, position, *offset, bytes)?,
-        }
+            None => copy_run(draft, position, room)?,
+        };
+        (position, room) = (after, &mut room[filled..]);
     }
     Ok(())
 }
 
-/// Copies the stored values from `first` on that stand side by side, and returns the position after.
-fn copy_run(draft: &Draft<'_>, first: usize, start: u64, bytes: &mut Vec<u8>) -> Result<usize, FormatError> {
+/// Copies the stored values from `first` on that stand side by side, and returns the position after
+/// and how many bytes they have.
+fn copy_run(draft: &Draft<'_>, first: usize, room: &mut [u8]) -> Result<(usize, usize), FormatError> {
+    let start = draft.vault.message_at(&draft.index, first);
     let mut end = start;
     let mut after = first;
-    while let Some(Message::Stored(offset)) =
-        draft.messages.get(after).filter(|_| end - start < super::READ_AT_ONCE)
+    while after < draft.index.values.len()
+        && end - start < super::READ_AT_ONCE
+        && draft.stored_at(after) == Some(end)
     {
-        if *offset != end {
-            break;
-        }
-        end += u64::from(draft.index.values[after].sealed_len);
+        end += u64::from(draft.index.values.at(after).sealed_len);
         after += 1;
     }
-    let from = bytes.len();
     let len = usize::try_from(end - start).map_err(|_| FormatError::TooLarge("the size of the file"))?;
-    bytes.resize(from + len, 0);
-    draft.vault.locked.snapshot.read_at(start, &mut bytes[from..])?;
-    check_run(draft, first..after, &bytes[from..])?;
-    Ok(after)
+    draft.vault.locked.snapshot.read_at(start, &mut room[..len])?;
+    check_run(draft, first..after, &room[..len])?;
+    Ok((after, len))
 }
 
 fn check_run(draft: &Draft<'_>, run: std::ops::Range<usize>, mut copied: &[u8]) -> Result<(), FormatError> {
-    for record in &draft.index.values[run] {
+    for record in run.map(|position| draft.index.values.at(position)) {
         let (message, rest) = copied.split_at(record.sealed_len as usize);
         if hash_sealed(message) != record.sha256 {
             return Err(FormatError::Value { name: record.name.to_string(), version: record.version });

@@ -1,6 +1,7 @@
 //! A changed copy of a vault's index, before it is written. Every change of secrets, slots and
 //! workspace bindings is made here, under the writer's turn, on the newest state.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use zeroize::Zeroizing;
@@ -83,22 +84,13 @@ pub struct Stored {
     pub dropped: Vec<u32>,
 }
 
-/// Where the sealed message of a value is.
-#[derive(Debug)]
-pub(crate) enum Message {
-    /// At this offset of the former file, to be copied as it is.
-    Stored(u64),
-    /// Sealed by this change.
-    Fresh(Vec<u8>),
-}
-
 /// A change in the making.
 #[derive(Debug)]
 pub struct Draft<'a> {
     pub(crate) vault: &'a UnlockedVault,
     pub(crate) index: Index<'a>,
-    /// One for each value of the index, in the same order.
-    pub(crate) messages: Vec<Message>,
+    /// The messages that this change sealed. Every other value of the index is in the former file.
+    fresh: BTreeMap<ValueId, Vec<u8>>,
     pub(crate) slots: Vec<SlotRecord>,
     /// The newest generation that is known to exist.
     pub(crate) newest_generation: u64,
@@ -108,15 +100,9 @@ pub struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(vault: &'a UnlockedVault, index: Index<'a>) -> Self {
-        let mut offset = vault.values_start();
-        let locate = |value: &ValueRecord<'_>| {
-            let start = offset;
-            offset += u64::from(value.sealed_len);
-            Message::Stored(start)
-        };
-        let messages = index.values.iter().map(locate).collect();
         let Header { generation, slots, .. } = vault.header();
-        Self { vault, index, messages, slots: slots.clone(), newest_generation: *generation, renewed: None }
+        let (slots, fresh) = (slots.clone(), BTreeMap::new());
+        Self { vault, index, fresh, slots, newest_generation: *generation, renewed: None }
     }
 
     /// Returns the index as it stands.
@@ -152,14 +138,19 @@ impl<'a> Draft<'a> {
         if versions.len() <= MAX_EARLIER_VERSIONS && self.index.values.len() >= MAX_VALUES {
             return Err(ChangeError::TooManyValues);
         }
-        let newest = self.index.values.get(versions.start).filter(|_| !versions.is_empty());
-        let version = newest.map_or(Some(1), |newest| newest.version.checked_add(1));
+        let newest = versions.clone().next().map_or(0, |newest| self.index.values.at(newest).version);
+        let version = newest.checked_add(1);
         let version = version.ok_or_else(|| ChangeError::VersionsExhausted(name.clone()))?;
         let dropped = self.drop_damaged(versions)?;
-        let scope = self.enter_scope(scope);
+        let scope = self.enter_scope(scope)?;
         let kept = self.index.versions_at(scope, name);
-        self.drop_values(kept.end.min(kept.start + MAX_EARLIER_VERSIONS)..kept.end);
-        self.insert(kept.start, ValueRecord::unsealed(scope, name, version, now), value);
+        self.index.values.remove(kept.end.min(kept.start + MAX_EARLIER_VERSIONS)..kept.end);
+        let (id, message) = self.seal_new(self.root(), value);
+        let (sealed_len, sha256) = describe(&message);
+        let name = name.as_str();
+        let record = ValueRecord { scope, name, version, created: now, id, sealed_len, sha256 };
+        self.index.values.insert(kept.start, &record)?;
+        self.fresh.insert(id, message);
         Ok(Stored { version, dropped })
     }
 
@@ -174,8 +165,8 @@ impl<'a> Draft<'a> {
             return Err(ChangeError::NoSecret { name: name.clone(), scope: scope.clone() });
         }
         let count = versions.len();
-        self.drop_values(versions);
-        self.leave_unused_scope(scope);
+        self.index.values.remove(versions);
+        self.leave_unused_scope(scope)?;
         Ok(count)
     }
 
@@ -195,7 +186,7 @@ impl<'a> Draft<'a> {
         if versions.is_empty() {
             return Err(ChangeError::NoSecret { name: name.clone(), scope: scope.clone() });
         }
-        let position = versions.find(|&at| self.index.values[at].version == to).ok_or_else(|| {
+        let position = versions.find(|&at| self.index.values.at(at).version == to).ok_or_else(|| {
             ChangeError::NoVersion { name: name.clone(), scope: scope.clone(), version: to }
         })?;
         let value = self.stored_value(position)?;
@@ -264,9 +255,13 @@ impl<'a> Draft<'a> {
         let epoch = self.vault.header().epoch.checked_add(1).ok_or(FormatError::TooLarge("the epoch"))?;
         let root = RootKey::new(Zeroizing::new(generate()));
         let again = |position| Ok(self.seal_new(&root, &self.stored_value(position)?));
-        let sealed = (0..self.messages.len()).map(again).collect::<Result<Vec<_>, FormatError>>()?;
-        for (position, sealed) in sealed.into_iter().enumerate() {
-            self.place(position, sealed);
+        let sealed = (0..self.index.values.len()).map(again).collect::<Result<Vec<_>, FormatError>>()?;
+        for (position, (id, message)) in sealed.into_iter().enumerate() {
+            let (sealed_len, sha256) = describe(&message);
+            self.index.values.update(position, |record| {
+                *record = ValueRecord { id, sealed_len, sha256, ..*record };
+            })?;
+            self.fresh.insert(id, message);
         }
         self.renewed = Some((root, epoch));
         self.slots.clear();
@@ -276,15 +271,15 @@ impl<'a> Draft<'a> {
     /// Gives up every stored value that does not match its hash and returns their names and versions.
     pub(crate) fn give_up_damaged(&mut self) -> Result<Vec<(String, u32)>, FormatError> {
         let mut given_up = Vec::new();
-        for at in (0..self.messages.len()).rev() {
+        for at in (0..self.index.values.len()).rev() {
             if !self.is_intact(at)? {
-                let record = &self.index.values[at];
-                given_up.push((record.name.to_string(), record.version));
-                self.drop_values(at..at + 1);
+                let record = self.index.values.at(at);
+                given_up.push((record.name.to_owned(), record.version));
+                self.index.values.remove(at..at + 1);
             }
         }
         let scopes = self.index.scopes.iter().map(ScopeRecord::scope).collect::<Result<Vec<_>, _>>()?;
-        scopes.iter().for_each(|scope| self.leave_unused_scope(scope));
+        scopes.iter().try_for_each(|scope| self.leave_unused_scope(scope))?;
         Ok(given_up)
     }
 
@@ -299,18 +294,21 @@ impl<'a> Draft<'a> {
         Binding { epoch: self.renewed.as_ref().map_or(binding.epoch, |(_, epoch)| *epoch), ..binding }
     }
 
-    /// Inserts a record and seals its value; id, size and hash are filled in then.
-    fn insert(&mut self, at: usize, record: ValueRecord<'a>, value: &SecretBytes) {
-        self.index.values.insert(at, record);
-        self.messages.insert(at, Message::Fresh(Vec::new()));
-        self.place(at, self.seal_new(self.root(), value));
+    /// Returns where the former file has the message of a value; `None` for one that this change sealed.
+    pub(crate) fn stored_at(&self, position: usize) -> Option<u64> {
+        let is_stored = self.fresh(position).is_none();
+        is_stored.then(|| self.vault.message_at(&self.index, position))
+    }
+
+    /// Returns the message of a value that this change sealed.
+    pub(crate) fn fresh(&self, position: usize) -> Option<&[u8]> {
+        self.fresh.get(&self.index.values.at(position).id).map(Vec::as_slice)
     }
 
     /// Opens a value that the former file holds.
     fn stored_value(&self, position: usize) -> Result<SecretBytes, FormatError> {
-        let Message::Stored(offset) = self.messages[position] else {
-            return Err(FormatError::Damaged("a value of this very change can't be read back"));
-        };
+        let offset = self.stored_at(position);
+        let offset = offset.ok_or(FormatError::Damaged("a value of this very change can't be read back"))?;
         let mut value = self.vault.open_run(&self.index, position..position + 1, offset)?;
         value.pop().ok_or(FormatError::Damaged("the index has no such value"))
     }
@@ -321,15 +319,6 @@ impl<'a> Draft<'a> {
         (id, seal_value(root, self.vault.header().vault_id, id, value))
     }
 
-    /// Gives the record at `position` the id, size and hash of its new message.
-    fn place(&mut self, position: usize, (id, message): (ValueId, Vec<u8>)) {
-        let record = &mut self.index.values[position];
-        record.id = id;
-        record.sealed_len = u32::try_from(message.len()).unwrap_or(u32::MAX);
-        record.sha256 = hash_sealed(&message);
-        self.messages[position] = Message::Fresh(message);
-    }
-
     /// Gives up versions whose stored message does not match its hash.
     fn drop_damaged(&mut self, versions: Range<usize>) -> Result<Vec<u32>, FormatError> {
         let mut damaged = Vec::new();
@@ -338,49 +327,58 @@ impl<'a> Draft<'a> {
                 damaged.push(at);
             }
         }
-        let dropped = damaged.iter().map(|&at| self.index.values[at].version).collect();
-        damaged.into_iter().for_each(|at| self.drop_values(at..at + 1));
+        let dropped = damaged.iter().map(|&at| self.index.values.at(at).version).collect();
+        damaged.into_iter().for_each(|at| self.index.values.remove(at..at + 1));
         Ok(dropped)
     }
 
     fn is_intact(&self, at: usize) -> Result<bool, FormatError> {
-        let Message::Stored(offset) = self.messages[at] else { return Ok(true) };
-        let record = &self.index.values[at];
+        let Some(offset) = self.stored_at(at) else { return Ok(true) };
+        let record = self.index.values.at(at);
         let mut message = vec![0; record.sealed_len as usize];
         self.vault.locked.snapshot.read_at(offset, &mut message)?;
         Ok(hash_sealed(&message) == record.sha256)
     }
 
-    fn drop_values(&mut self, range: Range<usize>) {
-        self.index.values.drain(range.clone());
-        self.messages.drain(range);
-    }
-
     /// Returns the position of a scope; a new one moves the later ones up.
-    fn enter_scope(&mut self, scope: &Scope) -> u32 {
+    fn enter_scope(&mut self, scope: &Scope) -> Result<u32, FormatError> {
         let record = ScopeRecord::new(scope);
-        let position = self.index.scopes.binary_search(&record).unwrap_or_else(|position| {
-            self.index.scopes.insert(position, record);
-            self.shift_scopes(position, 1);
-            position
-        });
-        u32::try_from(position).unwrap_or(u32::MAX)
+        let position = match self.index.scopes.binary_search(&record) {
+            Ok(position) => position,
+            Err(position) => {
+                self.index.scopes.insert(position, record);
+                self.shift_scopes(position, 1)?;
+                position
+            }
+        };
+        Ok(u32::try_from(position).unwrap_or(u32::MAX))
     }
 
     /// Takes a scope without values out of the index; the later ones move down.
-    fn leave_unused_scope(&mut self, scope: &Scope) {
-        let Some(position) = self.index.scope_position(scope) else { return };
+    fn leave_unused_scope(&mut self, scope: &Scope) -> Result<(), FormatError> {
+        let Some(position) = self.index.scope_position(scope) else { return Ok(()) };
         if self.index.values.iter().any(|value| value.scope == position) {
-            return;
+            return Ok(());
         }
         self.index.scopes.remove(position as usize);
-        self.shift_scopes(position as usize, -1);
+        self.shift_scopes(position as usize, -1)
     }
 
-    fn shift_scopes(&mut self, from: usize, by: i32) {
-        let moved = self.index.values.iter_mut().filter(|value| value.scope as usize >= from);
-        moved.for_each(|value| value.scope = value.scope.saturating_add_signed(by));
+    fn shift_scopes(&mut self, from: usize, by: i32) -> Result<(), FormatError> {
+        for position in 0..self.index.values.len() {
+            if self.index.values.at(position).scope as usize >= from {
+                self.index
+                    .values
+                    .update(position, |value| value.scope = value.scope.saturating_add_signed(by))?;
+            }
+        }
+        Ok(())
     }
+}
+
+/// Returns what the index says of a sealed message: its size and its hash.
+fn describe(message: &[u8]) -> (u32, [u8; 32]) {
+    (u32::try_from(message.len()).unwrap_or(u32::MAX), hash_sealed(message))
 }
 
 #[cfg(test)]

@@ -96,9 +96,8 @@ pub(super) fn content(store: &MemoryStore) -> Vec<String> {
 pub(super) fn damage_value(store: &MemoryStore, position: usize) {
     let vault = unlocked(store);
     let index = vault.index().unwrap();
-    let before: u64 = index.values[..position].iter().map(|value| u64::from(value.sealed_len)).sum();
     let mut bytes = store.current();
-    bytes[usize::try_from(vault.values_start() + before).unwrap() + 70] ^= 1;
+    bytes[usize::try_from(vault.message_at(&index, position)).unwrap() + 70] ^= 1;
     store.set_current(Some(bytes));
 }
 

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 use crate::crypto::kdf::{KdfParams, derive_kek};
-use crate::crypto::seal::{Label, PREFIX_LEN, seal_with_salt};
+use crate::crypto::seal::{Label, PREFIX_LEN, TAG_LEN, seal_with_salt};
 use crate::format::header::slot_context;
 use crate::format::index::{BindingRecord, Index, ScopeRecord, ValueRecord, encode_index};
 use crate::format::values::hash_sealed;
@@ -74,8 +74,8 @@ fn the_golden_vault_gives_its_values() {
     let vault = locked.open_with(root(), None).unwrap();
     let index = vault.index().unwrap();
     for (position, (name, version, value)) in VALUES.iter().enumerate() {
-        let record = &index.values[position];
-        assert_eq!((&*record.name, record.version), (*name, *version));
+        let record = index.values.at(position);
+        assert_eq!((record.name, record.version), (*name, *version));
         assert_eq!(vault.value(&index, position).unwrap().expose_secret(), *value);
     }
 }
@@ -107,7 +107,7 @@ fn golden_vault(lines: &mut Lines) -> Vec<u8> {
     let records =
         VALUES.iter().zip(&values).zip(0..).map(|(((name, version, _), message), nth)| ValueRecord {
             scope: 0,
-            name: (*name).into(),
+            name,
             version: *version,
             created: 0x6543_2100 + nth,
             id: value_id(u8::try_from(nth).unwrap()),
@@ -131,7 +131,7 @@ fn golden_vault(lines: &mut Lines) -> Vec<u8> {
         vault_id: VAULT_ID,
         epoch: EPOCH,
         generation: 3,
-        sealed_index_len: (message.len() - PREFIX_LEN + 80) as u64,
+        sealed_index_len: message.len() as u64,
         slots: vec![slot],
     }
     .encode();
@@ -142,7 +142,7 @@ fn golden_vault(lines: &mut Lines) -> Vec<u8> {
     lines.add("index_salt", &message[..32]);
     lines.add("index_commitment", &message[32..PREFIX_LEN]);
     lines.add("index_tag", &message[message.len() - 16..]);
-    let file = [header, message, values.concat()].concat();
+    let file = [&*header, &message, &values.concat()].concat();
     lines.add("revision", revision(&file).unwrap().as_bytes());
     lines.end();
     file
@@ -199,8 +199,7 @@ fn seal_shown(
     plaintext: &[u8],
 ) -> Vec<u8> {
     let salt = [salt; 32];
-    let mut message = vec![0; PREFIX_LEN];
-    message.extend_from_slice(plaintext);
+    let mut message = [&[0; PREFIX_LEN], plaintext, &[0; TAG_LEN]].concat();
     let okm = seal_with_salt(key, label, context, &salt, &mut message);
     lines.add("  label", label.as_bytes());
     lines.add("  context", context);

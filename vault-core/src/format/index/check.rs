@@ -9,8 +9,8 @@ use crate::format::{FormatError, MAX_EARLIER_VERSIONS, MAX_VALUES};
 use crate::name::{MAX_ID, NameError, check_id, check_secret_name};
 
 impl Index<'_> {
-    /// Checks all that holds for a valid index.
-    pub(super) fn check(&self) -> Result<(), FormatError> {
+    /// Checks all that holds for a valid index; `values` has seen every value.
+    pub(super) fn check(&self, values: ValueCheck<'_>) -> Result<(), FormatError> {
         check_that(is_strictly_sorted(&self.scopes), "the scopes are not in order")?;
         self.scopes.iter().try_for_each(ScopeRecord::check)?;
         check_that(is_strictly_sorted(&self.bindings), "the bindings are not in order")?;
@@ -18,33 +18,58 @@ impl Index<'_> {
         if self.values.len() > MAX_VALUES {
             return Err(FormatError::TooLarge("the number of values"));
         }
-        self.check_values()
+        values.finish(self.scopes.len())
+    }
+}
+
+/// Checks the values while they are decoded, one after the other, and keeps what it finds until it is
+/// asked.
+#[derive(Debug)]
+pub(super) struct ValueCheck<'a> {
+    /// Scope and name, and the version, of the value before.
+    before: Option<((u32, &'a [u8]), u32)>,
+    versions: usize,
+    scopes_seen: usize,
+    found: Result<(), FormatError>,
+}
+
+impl Default for ValueCheck<'_> {
+    fn default() -> Self {
+        Self { before: None, versions: 0, scopes_seen: 0, found: Ok(()) }
+    }
+}
+
+impl<'a> ValueCheck<'a> {
+    /// Checks the next value.
+    pub(super) fn see(&mut self, value: &ValueRecord<'a>) {
+        if self.found.is_ok() {
+            self.found = self.check(value);
+            self.before = Some((value.key(), value.version));
+        }
     }
 
-    fn check_values(&self) -> Result<(), FormatError> {
-        let mut scopes_seen = 0;
-        let mut versions = 0;
-        let mut before: Option<&ValueRecord<'_>> = None;
-        for value in &self.values {
-            let secret = before.map_or(Ordering::Less, |before| before.key().cmp(&value.key()));
-            let same_secret = secret == Ordering::Equal;
-            let newer_first = same_secret && before.is_some_and(|before| before.version > value.version);
-            check_that(secret == Ordering::Less || newer_first, "the values are not in order")?;
-            versions = if same_secret { versions + 1 } else { 1 };
-            if versions > MAX_EARLIER_VERSIONS + 1 {
-                return Err(FormatError::TooLarge("the number of versions of a secret"));
-            }
-            if !same_secret {
-                check_name(&value.name)?;
-            }
-            check_that(value.version > 0, "a version is zero")?;
-            check_sealed_len(value.sealed_len)?;
-            scopes_seen += usize::from(before.is_none_or(|before| before.scope != value.scope));
-            before = Some(value);
+    fn check(&mut self, value: &ValueRecord<'a>) -> Result<(), FormatError> {
+        let secret = self.before.map_or(Ordering::Less, |(key, _)| key.cmp(&value.key()));
+        let same_secret = secret == Ordering::Equal;
+        let newer_first = same_secret && self.before.is_some_and(|(_, version)| version > value.version);
+        check_that(secret == Ordering::Less || newer_first, "the values are not in order")?;
+        self.scopes_seen += usize::from(self.before.is_none_or(|((scope, _), _)| scope != value.scope));
+        self.versions = if same_secret { self.versions + 1 } else { 1 };
+        if self.versions > MAX_EARLIER_VERSIONS + 1 {
+            return Err(FormatError::TooLarge("the number of versions of a secret"));
         }
-        let last = before.map_or(0, |value| value.scope as usize + 1);
-        let every_scope_is_used = scopes_seen == self.scopes.len() && last == self.scopes.len();
-        check_that(every_scope_is_used, "values and scopes do not fit together")
+        if !same_secret {
+            check_name(value.name)?;
+        }
+        check_that(value.version > 0, "a version is zero")?;
+        check_sealed_len(value.sealed_len)
+    }
+
+    /// Tells what was found, and whether the values are in all `scopes` and in no other.
+    fn finish(self, scopes: usize) -> Result<(), FormatError> {
+        self.found?;
+        let last = self.before.map_or(0, |((scope, _), _)| scope as usize + 1);
+        check_that(self.scopes_seen == scopes && last == scopes, "values and scopes do not fit together")
     }
 }
 

@@ -21,9 +21,9 @@ fn refused<T: std::fmt::Debug>(
     draft: &mut Draft<'_>,
     act: impl FnOnce(&mut Draft<'_>) -> Result<T, ChangeError>,
 ) -> ChangeError {
-    let (index, slots, count) = (draft.index.clone(), draft.slots.clone(), draft.messages.len());
+    let (index, slots, count) = (draft.index.clone(), draft.slots.clone(), draft.fresh.len());
     let error = act(draft).unwrap_err();
-    assert_eq!((&draft.index, &draft.slots, draft.messages.len()), (&index, &slots, count));
+    assert_eq!((&draft.index, &draft.slots, draft.fresh.len()), (&index, &slots, count));
     assert!(draft.renewed.is_none());
     error
 }
@@ -37,7 +37,23 @@ fn store(draft: &mut Draft<'_>, scope: &Scope, value: &str) -> Stored {
 }
 
 fn versions(draft: &Draft<'_>, scope: &Scope) -> Vec<u32> {
-    draft.index.values[draft.index.versions(scope, &name("A"))].iter().map(|value| value.version).collect()
+    draft.index.versions(scope, &name("A")).map(|at| draft.index.values.at(at).version).collect()
+}
+
+/// Puts as many records of one secret behind the others as a vault takes.
+fn fill(draft: &mut Draft<'_>) {
+    let filler = ValueRecord {
+        scope: 0,
+        name: "Z",
+        version: 1,
+        created: 1,
+        id: ValueId::generate(),
+        sealed_len: 144,
+        sha256: [0; 32],
+    };
+    for position in draft.index.values.len()..MAX_VALUES {
+        draft.index.values.insert(position, &filler).unwrap();
+    }
 }
 
 #[test]
@@ -57,7 +73,7 @@ fn one_name_in_two_scopes_is_two_secrets() {
         assert_eq!((versions(draft, &scope()), versions(draft, &tenant())), (vec![1], vec![1]));
         assert_eq!(draft.remove(&scope(), &name("A")).unwrap(), 1);
         assert_eq!(draft.index.scopes, [ScopeRecord::new(&tenant())]);
-        assert_eq!(draft.index.values[0].scope, 0, "the scopes behind a removed one move down");
+        assert_eq!(draft.index.values.at(0).scope, 0, "the scopes behind a removed one move down");
         assert_eq!(versions(draft, &tenant()), [1]);
     });
 }
@@ -76,7 +92,7 @@ fn a_value_above_its_limit_is_refused() {
 #[test]
 fn the_last_version_number_is_refused_once_it_is_used() {
     with_draft(&[("A", "a")], |draft| {
-        draft.index.values[0].version = u32::MAX - 1;
+        draft.index.values.update(0, |value| value.version = u32::MAX - 1).unwrap();
         assert_eq!(store(draft, &scope(), "b").version, u32::MAX);
         let error = refused(draft, |draft| put(draft, "A", "c"));
         assert!(matches!(error, ChangeError::VersionsExhausted(_)), "{error}");
@@ -86,11 +102,7 @@ fn the_last_version_number_is_refused_once_it_is_used() {
 #[test]
 fn a_value_above_the_number_of_values_is_refused() {
     with_draft(&[("A", "a")], |draft| {
-        let filler = draft.index.values[0].clone();
-        for _ in 1..MAX_VALUES {
-            draft.index.values.push(ValueRecord { name: "Z".into(), ..filler.clone() });
-            draft.messages.push(Message::Fresh(Vec::new()));
-        }
+        fill(draft);
         for scope in [scope(), tenant()] {
             let value = SecretBytes::new(Vec::new());
             let error = draft.put(&scope, &name("B"), &value, 1).unwrap_err();
@@ -104,11 +116,7 @@ fn a_value_above_the_number_of_values_is_refused() {
 fn a_secret_with_all_its_versions_can_be_put_in_a_full_vault() {
     with_draft(&[], |draft| {
         (0..11).for_each(|_| drop(store(draft, &scope(), "value")));
-        let filler = draft.index.values[0].clone();
-        for _ in 11..MAX_VALUES {
-            draft.index.values.push(ValueRecord { name: "Z".into(), ..filler.clone() });
-            draft.messages.push(Message::Fresh(Vec::new()));
-        }
+        fill(draft);
         assert_eq!(store(draft, &scope(), "value").version, 12);
         assert_eq!(draft.index.values.len(), MAX_VALUES);
     });
