@@ -1,5 +1,5 @@
-//! Names: of secrets, tenants, workspaces, and the scope that a secret lives in. Text is parsed once,
-//! at the border; a value of these types is valid for ever.
+//! Names: of secrets, tenants, workspaces, connections, and the scope that a secret lives in. Text is
+//! parsed once, at the border; a value of these types is valid for ever.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,11 +8,18 @@ use std::str::FromStr;
 pub const MAX_SECRET_NAME: usize = 256;
 /// The longest id of a tenant or a workspace, in bytes (`FORMAT.md §7`).
 pub const MAX_ID: usize = 64;
+/// The longest id of a connection, in bytes (`FORMAT.md §7`).
+pub const MAX_CONNECTION_ID: usize = 63;
 
 /// Why a text is no valid name. The text itself is not repeated: it may be a value in the wrong place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
+    /// The text is no id of a connection.
+    #[error(
+        "the id of a connection is 1 to 63 of the characters a-z 0-9 - and starts with a letter or digit"
+    )]
+    ConnectionId,
     /// The text has a control, format or line-separator character, which would deceive on a screen.
     #[error("a name has no control or invisible characters")]
     Control,
@@ -95,13 +102,18 @@ pub(crate) fn check_secret_name(text: &str) -> Result<(), NameError> {
     if text.contains('=') {
         return Err(NameError::EqualsSign);
     }
-    if text.chars().any(deceives) {
+    if has_deceptive(text) {
         return Err(NameError::Control);
     }
     if text.trim() != text {
         return Err(NameError::Padded);
     }
     Ok(())
+}
+
+/// Tells whether a text has characters that would deceive on a screen.
+pub(crate) fn has_deceptive(text: &str) -> bool {
+    text.chars().any(deceives)
 }
 
 /// Control characters, line separators, and the format characters that reorder or hide text
@@ -112,9 +124,9 @@ fn deceives(c: char) -> bool {
         || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Makes the two id types, which differ in meaning alone.
+/// Makes the id types, which differ in meaning and in the check that their text has to pass.
 macro_rules! id_type {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $check:path) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(String);
@@ -124,21 +136,15 @@ macro_rules! id_type {
             ///
             /// # Errors
             ///
-            /// [`NameError::Id`] when the text is no id.
+            /// [`NameError`] when the text is no such id.
             pub fn parse(text: &str) -> Result<Self, NameError> {
-                check_id(text).map(|()| Self(text.to_owned()))
+                $check(text).map(|()| Self(text.to_owned()))
             }
 
             /// Returns the id as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
-            }
-        }
-
-        impl Default for $name {
-            fn default() -> Self {
-                Self("default".to_owned())
             }
         }
 
@@ -160,18 +166,44 @@ macro_rules! id_type {
 
 id_type! {
     /// The id of a tenant: a customer, an organisation, an account.
-    TenantId
+    TenantId, check_id
 }
 id_type! {
     /// The id of a workspace: usually one repository.
-    WorkspaceId
+    WorkspaceId, check_id
+}
+id_type! {
+    /// The id of a connection, of which a scope has at most one.
+    ConnectionId, check_connection_id
 }
 
-/// Checks what the id types' `parse` checks, without a copy.
+impl Default for TenantId {
+    fn default() -> Self {
+        Self("default".to_owned())
+    }
+}
+
+impl Default for WorkspaceId {
+    fn default() -> Self {
+        Self("default".to_owned())
+    }
+}
+
+/// Checks what [`TenantId::parse`] and [`WorkspaceId::parse`] check, without a copy.
 pub(crate) fn check_id(text: &str) -> Result<(), NameError> {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let starts_well = text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);
     if starts_well && text.len() <= MAX_ID && text.bytes().all(inner) { Ok(()) } else { Err(NameError::Id) }
+}
+
+/// Checks what [`ConnectionId::parse`] checks, without a copy.
+pub(crate) fn check_connection_id(text: &str) -> Result<(), NameError> {
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let starts_well = text.bytes().next().is_some_and(is_word);
+    let is_id = starts_well
+        && text.len() <= MAX_CONNECTION_ID
+        && text.bytes().all(|byte| is_word(byte) || byte == b'-');
+    if is_id { Ok(()) } else { Err(NameError::ConnectionId) }
 }
 
 /// Where a secret lives. A workspace belongs to a tenant: the same workspace id under two tenants is
@@ -267,6 +299,12 @@ mod tests {
             let pattern = Regex::new(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\z").unwrap();
             prop_assert_eq!(WorkspaceId::parse(&text).is_ok(), pattern.is_match(&text));
         }
+
+        #[test]
+        fn a_connection_id_is_what_the_document_says(text in "[-a-zA0-9_. é\n]{0,66}") {
+            let pattern = Regex::new(r"\A[a-z0-9][a-z0-9-]{0,62}\z").unwrap();
+            prop_assert_eq!(ConnectionId::parse(&text).is_ok(), pattern.is_match(&text));
+        }
     }
 
     #[test]
@@ -316,6 +354,17 @@ mod tests {
             assert_eq!(WorkspaceId::parse(id), Err(NameError::Id), "{id:?}");
         }
         assert!(TenantId::parse("Acme-2.eu_1").is_ok());
+    }
+
+    #[test]
+    fn the_id_of_a_connection_is_a_short_word_in_small_letters() {
+        let long = "i".repeat(64);
+        for id in ["", "-a", "A", "slack_alerts", "a.b", "a b", "ä", "a\n", "x/y", long.as_str()] {
+            assert_eq!(ConnectionId::parse(id), Err(NameError::ConnectionId), "{id:?}");
+        }
+        for id in ["a", "0", "slack-alerts", "a-", "3f2504e0-4f89-11d3-9a0c-0305e82c3301", &long[1..]] {
+            assert_eq!(ConnectionId::parse(id).map(|id| id.to_string()).as_deref(), Ok(id));
+        }
     }
 
     #[test]
