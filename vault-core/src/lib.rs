@@ -12,6 +12,10 @@ pub mod secret;
 
 pub mod name;
 
+pub mod provider;
+
+pub mod connection;
+
 pub mod crypto;
 
 pub mod format;
@@ -25,8 +29,6 @@ pub mod store;
 pub mod vault;
 
 pub mod input;
-
-pub mod provider;
 
 pub mod dotenv;
 
