@@ -24,6 +24,8 @@ pub mod slot;
 
 pub mod source;
 
+pub mod secret_like;
+
 pub mod store;
 
 pub mod vault;

@@ -2,6 +2,8 @@
 //! data are `providers.toml`, made into a static at build time; how to look the names up is in `creds`.
 //! No code branches on a provider's id.
 
+pub mod shape;
+
 use std::fmt;
 use std::str::FromStr;
 
