@@ -4,8 +4,9 @@ import re
 
 from keyward_keys import Damaged, TooLarge
 
-MAX_NAME, MAX_ID = 256, 64  # §7
+MAX_NAME, MAX_ID, MAX_CONNECTION_ID, MAX_LABEL, MAX_KEY, MAX_SETTING = 256, 64, 63, 256, 64, 4096  # §7
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+CONNECTION_ID = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII)
 # What no name may contain (§5), then what it may not begin or end with: the Unicode property White_Space.
 BAD_IN_NAME = re.compile("[=\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
                          "\U000e0000-\U000e0fff]")
@@ -69,6 +70,29 @@ def checked_name(name):
     if not name or BAD_IN_NAME.search(name) or name.strip(WHITE_SPACE) != name:
         raise Damaged("not a name of a secret")
     return name
+
+
+def checked_connection_id(text):
+    within(len(text.encode()), MAX_CONNECTION_ID)
+    if not CONNECTION_ID.fullmatch(text):
+        raise Damaged("not the id of a connection")
+    return text
+
+
+def checked_label(label):
+    within(len(label.encode()), MAX_LABEL)
+    if not label or BAD_IN_NAME.search(label.replace("=", "")) or label.strip(WHITE_SPACE) != label:
+        raise Damaged("not a label")
+    return label
+
+
+def checked_setting(key, value):
+    within(len(key.encode()), MAX_KEY)
+    within(len(value.encode()), MAX_SETTING)
+    if not key or BAD_IN_NAME.search(key) or key.strip(WHITE_SPACE) != key:
+        raise Damaged("not the key of a setting")
+    if BAD_IN_NAME.search(value.replace("=", "")):
+        raise Damaged("not the value of a setting")
 
 
 def padded(length, page):

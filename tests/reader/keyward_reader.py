@@ -6,7 +6,7 @@ that a caller sees at which stage a file is refused:
 
     vault = Vault(open(path, "rb"), purpose="secrets")        # header
     root_key = vault.unlock(from_key_text("kwk1_..."))        # slot
-    vault.open_index(root_key)                                # index
+    vault.open_index(root_key)                                # index, with the connections
     values = [vault.read_value(n) for n in range(len(vault.values))]   # value
 """
 
@@ -16,21 +16,27 @@ import struct
 import sys
 from dataclasses import dataclass
 
-from keyward_fields import Cursor, ascending, checked_id, checked_name, padded, within
+from keyward_fields import (Cursor, ascending, checked_connection_id, checked_id, checked_label, checked_name,
+                            checked_setting, padded, within)
 from keyward_keys import (KINDS, PASSPHRASE, Damaged, Newer, NotKeyward, SealBroken, TooLarge, Truncated, VaultError,
                           WrongKey, WrongPurpose, from_key_text, from_passphrase, from_recovery_code, from_slot_key,
                           open_sealed, sha256)
 
 MAGIC = b"KEYWARD\x1a"
-VERSION = SUITE = SCHEMA = 1
+VERSION = SUITE = 1
+SCHEMA, SCHEMA_WITH_CONNECTIONS = 1, 2
 PURPOSES = {1: "secrets", 2: "sessions"}
 SCOPES = {0: "workspace", 1: "tenant"}
+CONNECTION_KINDS = dict(enumerate(("cdc", "cron", "discord", "email", "file", "github", "linear", "llm", "mcp",
+                                   "pagerduty", "s3", "sentry", "slack", "stripe", "twilio", "webhook"), 1))
+NO_AUTH, OF_WORKSPACE, OF_TENANT = 0, 1, 2
 
 # Sizes (§3 to §6) and limits (§7).
 HASH, SLOT, FIXED, SEAL, INDEX_PAGE, VALUE_PAGE = 32, 160, 64, 80, 4096, 64
 MAX_FILE, MAX_INDEX, MAX_HEADER = 268_435_456, 134_213_712, 16_384
 MAX_SLOTS, MAX_PASSPHRASE_SLOTS = 16, 4
 MAX_VALUE, MAX_VALUES, MAX_VERSIONS = 1_048_576, 1_000_000, 11
+MAX_CONNECTIONS, MAX_SETTINGS = 10_000, 64
 MIN_MEMORY, MAX_MEMORY, MIN_PASSES, MAX_LANES = 65_536, 1_048_576, 3, 16
 MAX_COST_SLOT, MAX_COST_FILE = 4_194_304, 8_388_608
 
@@ -54,6 +60,9 @@ class Scope:
     tenant: str
     workspace: str
 
+    def key(self):
+        return self.kind, self.tenant.encode(), self.workspace.encode()
+
 
 @dataclass
 class Value:
@@ -72,6 +81,19 @@ class Binding:
     tenant: str
     workspace: str
     directory: bytes
+
+
+@dataclass
+class Connection:
+    scope: Scope
+    connection_id: str
+    kind: int
+    label: str
+    auth: int
+    secret: str
+    settings: list
+    created: int
+    updated: int
 
 
 class Vault:
@@ -181,12 +203,14 @@ class Vault:
         schema = plaintext.number(4)
         if schema == 0:
             raise Damaged("the schema is zero")
-        if schema > SCHEMA:
+        if schema > SCHEMA_WITH_CONNECTIONS:
             raise Newer(f"schema {schema}: a newer program wrote this file")
         body = Cursor(plaintext.take(plaintext.number(8)))
         if padded(plaintext.at, INDEX_PAGE) != len(plaintext.data) or any(plaintext.take(plaintext.left())):
             raise Damaged("the zeros after the index are not as they must be")
         scopes, values, bindings = self._decode_body(body)
+        if (body.left() > 0) != (schema == SCHEMA_WITH_CONNECTIONS):
+            raise Damaged("the bytes after the bindings do not fit the schema")
         self._check_scopes(scopes)
         self._check_bindings(bindings)
         self._check_values(scopes, values)
@@ -195,6 +219,8 @@ class Vault:
             raise Truncated("cut off in the values")
         if end < self.size:
             raise Damaged("the file is longer than its index says")
+        self.connections = self._decode_connections(body) if body.left() else []
+        self._check_connections()
 
     def _decode_body(self, body):
         """The three vectors as they stand, before anything but their encoding is checked."""
@@ -202,18 +228,52 @@ class Vault:
         values = [(body.number(4), body.text(), body.number(4), body.number(8), body.take(16), body.number(4),
                    body.take(32)) for _ in range(body.count(76))]
         bindings = [Binding(body.text(), body.text(), body.take(body.number(8))) for _ in range(body.count(24))]
-        if body.left():
-            raise Damaged("bytes are left over in the index")
         return scopes, values, bindings
 
+    def _decode_connections(self, body):
+        within(int.from_bytes(body.data[body.at:body.at + 8], "little"), MAX_CONNECTIONS)
+        connections = [self._decode_connection(body) for _ in range(body.count(67))]
+        if body.left() or not connections:
+            raise Damaged("bytes are left over in the index, or there are no connections")
+        return connections
+
+    def _decode_connection(self, body):
+        scope = Scope(body.number(1), body.text(), body.text())
+        start = body.text(), body.number(1), body.text(), body.number(1), body.text()
+        settings = [(body.text(), body.text()) for _ in range(body.count(16))]
+        return Connection(scope, *start, settings, body.number(8), body.number(8))
+
+    def _check_connections(self):
+        ascending([(c.scope.key(), c.connection_id.encode()) for c in self.connections], "connections")
+        for connection in self.connections:
+            self._check_scope(connection.scope)
+            checked_connection_id(connection.connection_id)
+            if connection.kind not in CONNECTION_KINDS:
+                raise Damaged("no such kind of connection")
+            checked_label(connection.label)
+            if connection.auth == NO_AUTH:
+                if connection.secret:
+                    raise Damaged("a secret of no authentication")
+            elif connection.auth == OF_TENANT or (connection.auth == OF_WORKSPACE and connection.scope.kind == 0):
+                checked_name(connection.secret)
+            else:
+                raise Damaged("not a reference")
+            within(len(connection.settings), MAX_SETTINGS)
+            ascending([key.encode() for key, _ in connection.settings], "settings")
+            for key, value in connection.settings:
+                checked_setting(key, value)
+
     def _check_scopes(self, scopes):
-        ascending([(s.kind, s.tenant.encode(), s.workspace.encode()) for s in scopes], "scopes")
+        ascending([scope.key() for scope in scopes], "scopes")
         for scope in scopes:
-            if scope.kind not in SCOPES or (scope.kind == 1 and scope.workspace):
-                raise Damaged("not a scope")
-            checked_id(scope.tenant)
-            if scope.kind == 0:
-                checked_id(scope.workspace)
+            self._check_scope(scope)
+
+    def _check_scope(self, scope):
+        if scope.kind not in SCOPES or (scope.kind == 1 and scope.workspace):
+            raise Damaged("not a scope")
+        checked_id(scope.tenant)
+        if scope.kind == 0:
+            checked_id(scope.workspace)
 
     def _check_bindings(self, bindings):
         ascending([(b.tenant.encode(), b.workspace.encode(), b.directory) for b in bindings], "bindings")
@@ -278,7 +338,18 @@ class Vault:
             facts["values"].append(row)
         facts["bindings"] = [{"tenant": b.tenant, "workspace": b.workspace, "directory_hex": b.directory.hex()}
                              for b in self.bindings]
+        if self.connections:
+            facts["connections"] = [self._describe_connection(connection) for connection in self.connections]
         return facts
+
+    def _describe_connection(self, connection):
+        scope = connection.scope
+        return {"scope": SCOPES[scope.kind], "tenant": scope.tenant, "workspace": scope.workspace,
+                "id": connection.connection_id, "kind": CONNECTION_KINDS[connection.kind], "label": connection.label,
+                "secret": connection.secret or None,
+                "secret_scope": {NO_AUTH: None, OF_WORKSPACE: "workspace", OF_TENANT: "tenant"}[connection.auth],
+                "settings": [list(setting) for setting in connection.settings],
+                "created": connection.created, "updated": connection.updated}
 
 
 def main():
@@ -320,6 +391,8 @@ def main():
         print(f"value {row['scope']} {row['tenant']} {row['workspace'] or '-'} {row['name']} version {row['version']}")
     for row in vault.bindings:
         print(f"binding {row.tenant} {row.workspace} {row.directory!r}")
+    for row in facts.get("connections", ()):
+        print(f"connection {row['scope']} {row['tenant']} {row['workspace'] or '-'} {row['id']} {row['kind']}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A writer of keyward vault files, written from vault-core/FORMAT.md (the § numbers below are its chapters).
 
-`compose` makes a whole file from a root key, slots, secrets and bindings. Every salt and id may be given, so that a
+`compose` makes a whole file from a root key, slots, secrets, bindings and connections. Every salt and id may be given, so that a
 file can be made again byte for byte; what is not given is random. The other functions encode one part each and check
 nothing: the test vectors are made of them, and most of those are wrong on purpose.
 """
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keyward_fields import padded
 from keyward_keys import PASSPHRASE, check_line, message_key, passphrase_key, sha256
-from keyward_reader import INDEX_PAGE, MAGIC, VALUE_PAGE, Vault
+from keyward_reader import CONNECTION_KINDS, INDEX_PAGE, MAGIC, NO_AUTH, OF_TENANT, OF_WORKSPACE, VALUE_PAGE, Vault
 
 SECRETS, SESSIONS = 1, 2
 WORKSPACE, TENANT = 0, 1
@@ -66,6 +66,33 @@ class Secret:
     def scope(self):
         kind = WORKSPACE if self.workspace else TENANT
         return kind, self.tenant.encode(), self.workspace.encode()
+
+
+@dataclass
+class Connection:
+    """An empty workspace stands for the tenant's own scope; `secret_scope` is "workspace", "tenant" or None."""
+    tenant: str
+    workspace: str
+    connection_id: str
+    kind: str
+    label: str
+    secret: str | None = None
+    secret_scope: str | None = None
+    settings: dict = field(default_factory=dict)
+    created: int = 0
+    updated: int = 0
+
+    def order(self):
+        kind = WORKSPACE if self.workspace else TENANT
+        return kind, self.tenant.encode(), self.workspace.encode(), self.connection_id.encode()
+
+    def fields(self):
+        """The fields in the order of §5, as [scope, id, kind, label, auth, secret, settings, created, updated]."""
+        numbers = {name: number for number, name in CONNECTION_KINDS.items()}
+        auth = {None: NO_AUTH, "workspace": OF_WORKSPACE, "tenant": OF_TENANT}[self.secret_scope]
+        settings = sorted((key.encode(), value.encode()) for key, value in self.settings.items())
+        return [list(self.order()[:3]), self.connection_id.encode(), numbers[self.kind], self.label.encode(), auth,
+                (self.secret or "").encode(), settings, self.created, self.updated]
 
 
 def passphrase_slot(passphrase, memory, passes, lanes, kdf_salt, **rest):
@@ -123,6 +150,11 @@ def encode_binding(tenant, workspace, directory):
     return text(tenant) + text(workspace) + text(directory)
 
 
+def encode_connection(scope, connection_id, kind, label, auth, secret, settings, created, updated):
+    return encode_scope(*scope) + text(connection_id) + bytes([kind]) + text(label) + bytes([auth]) + text(secret) \
+        + vector([text(key) + text(value) for key, value in settings]) + struct.pack("<QQ", created, updated)
+
+
 def encode_index(body, schema=1):
     """The plaintext of the index."""
     plaintext = struct.pack("<IQ", schema, len(body)) + body
@@ -147,8 +179,9 @@ def join(root_key, header, index_plaintext, index_salt, sealed_values):
 
 # --- the whole file -------------------------------------------------------------------------------------------
 
-def compose(root_key, slots, secrets, bindings=(), head=None, index_salt=None):
-    """A file of `Slot`s, `Secret`s and bindings (tenant, workspace, directory in bytes), in the order of §5.
+def compose(root_key, slots, secrets, bindings=(), head=None, index_salt=None, connections=()):
+    """A file of `Slot`s, `Secret`s, bindings (tenant, workspace, directory in bytes) and `Connection`s, in the order
+    of §5.
 
     The file is read back before it is returned, so a content that the format does not allow raises the reader's error.
     """
@@ -164,8 +197,11 @@ def compose(root_key, slots, secrets, bindings=(), head=None, index_salt=None):
     encoded_bindings = [encode_binding(tenant.encode(), workspace.encode(), directory)
                         for tenant, workspace, directory in
                         sorted(bindings, key=lambda b: (b[0].encode(), b[1].encode(), b[2]))]
-    index = encode_index(vector([encode_scope(*scope) for scope in scopes]) + vector(entries)
-                         + vector(encoded_bindings))
+    body = vector([encode_scope(*scope) for scope in scopes]) + vector(entries) + vector(encoded_bindings)
+    if connections:
+        in_order = sorted(connections, key=Connection.order)
+        body += vector([encode_connection(*connection.fields()) for connection in in_order])
+    index = encode_index(body, schema=2 if connections else 1)
     header = encode_header(head, [encode_slot(head, slot, root_key) for slot in slots], len(index) + 80)
     made = join(root_key, header + sha256(header), index, index_salt or os.urandom(32), sealed_values)
 

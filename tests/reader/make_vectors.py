@@ -17,7 +17,7 @@ import keyward_writer as writer
 from keyward_keys import (from_key_text, from_machine, from_passphrase, from_recovery_code, from_slot_key, hkdf,
                           recovery_bytes, sha256)
 from keyward_reader import Vault
-from keyward_writer import ENV, KEYRING, MACHINE, PASSPHRASE, RECOVERY, SESSIONS, Head, Secret, Slot
+from keyward_writer import ENV, KEYRING, MACHINE, PASSPHRASE, RECOVERY, SESSIONS, Connection, Head, Secret, Slot
 
 FOLDER = Path(__file__).resolve().parents[2] / "vault-core" / "tests" / "vectors"
 ROOT_KEY = bytes(range(32))
@@ -36,6 +36,7 @@ class Draft:
         self.slots = [self.slot(ENV, SLOT_KEY)]
         self.secrets = [self.secret("TOKEN")]
         self.bindings = []
+        self.connections = []  # the fields of each, as lists, so that one may be replaced
         self.header_patches = []
         self.entries = self.body = self.index = self.index_length = None
 
@@ -74,13 +75,15 @@ class Draft:
         self.body = writer.vector([writer.encode_scope(*scope) for scope in self.scopes]) \
             + writer.vector([writer.encode_entry(*entry) for entry in self.entries]) \
             + writer.vector([writer.encode_binding(*binding) for binding in self.bindings])
+        if self.connections:
+            self.body += writer.vector([writer.encode_connection(*fields) for fields in self.connections])
         return self
 
     def finish(self):
         if self.body is None:
             self.encode()
         if self.index is None:
-            self.index = writer.encode_index(self.body)
+            self.index = writer.encode_index(self.body, schema=2 if self.connections else 1)
         slots = [writer.encode_slot(self.head, slot, ROOT_KEY) for slot in self.slots]
         header = bytearray(writer.encode_header(self.head, slots, len(self.index) + 80))
         for offset, data in self.header_patches:
@@ -192,6 +195,27 @@ def index_page_full(d):
     missing = 4096 - 12 - len(d.body) - 8 - 7 - 8 - 3 - 8
     d.bindings = [(b"default", b"web", b"/" + b"d" * (missing - 1))]
     return d.encode().finish()
+
+
+@good("connections in two workspaces and a tenant, of the first and the last kind, with every kind of reference, one of "
+      "them to a secret that is not there, in workspaces that are no scopes; the largest id, label, settings and times")
+def connections(d):
+    settings = {"channel": "#alerts", "region": "eu-central-1"}
+    texts = {"k" * 64: "v" * 4096, "a": " = ", "\u00e9": "\U0001f511", "Z": ""}
+    d.connections = [
+        Connection("default", "other", "0", "cdc", "no credentials", None, None, texts, 0, 2 ** 64 - 1).fields(),
+        Connection("default", "web", "a", "slack", "Alerts", "TOKEN", "workspace", settings, DAY, DAY + 1).fields(),
+        Connection("default", "web", "a-b", "github", "a = b", "SHARED", "tenant", {}, DAY, DAY).fields(),
+        Connection("acme", "", "w" * 63, "webhook", "\u00e9" * 128, "GONE", "tenant", {}, 2 ** 64 - 1, 0).fields()]
+    return d.finish()
+
+
+@good("connections and nothing else, one with as many settings as allowed")
+def connections_alone(d):
+    d.secrets = []
+    settings = {f"{number:02}": "" for number in range(64)}
+    d.connections = [Connection("default", "", "only", "mcp", "M", None, None, settings).fields()]
+    return d.finish()
 
 
 # --- refused by the header ------------------------------------------------------------------------------------
@@ -445,9 +469,9 @@ def slots_exchanged(d):
     return with_other_header(d, lambda header: header[:64] + header[224:384] + header[64:224])
 
 
-@bad("index", "newer", "schema 2")
+@bad("index", "newer", "schema 3")
 def newer_schema(d):
-    d.index = writer.encode_index(d.encode().body, schema=2)
+    d.index = writer.encode_index(d.encode().body, schema=3)
     return d.finish()
 
 
@@ -624,6 +648,108 @@ def bindings_out_of_order(d):
     return d.finish()
 
 
+def connected(d):
+    """A file with one connection; returns its fields, of which one is to be replaced."""
+    d.connections = [Connection("default", "web", "alerts", "slack", "Alerts", "TOKEN", "workspace",
+                                {"channel": "a", "region": "b"}, DAY, DAY).fields()]
+    return d.connections[0]
+
+
+SCOPE, CONNECTION_ID, KIND, LABEL, AUTH, SECRET, SETTINGS = range(7)
+
+
+def connection_vector(function_name, field, content, about, refused="damaged"):
+    def make(d):
+        connected(d)[field] = content
+        return d.finish()
+    make.__name__ = function_name
+    bad("index", refused, about)(make)
+
+
+connection_vector("connection_scope_unknown", SCOPE, [2, b"default", b"web"], "a connection in a scope of kind 2")
+connection_vector("connection_id_empty", CONNECTION_ID, b"", "a connection with an empty id")
+connection_vector("connection_id_with_capital", CONNECTION_ID, b"Alerts", "the id of a connection with a capital")
+connection_vector("connection_id_64_bytes", CONNECTION_ID, b"a" * 64, "the id of a connection of 64 bytes", "too_large")
+connection_vector("connection_kind_zero", KIND, 0, "a connection of kind 0")
+connection_vector("connection_kind_unknown", KIND, 17, "a connection of kind 17")
+connection_vector("connection_label_empty", LABEL, b"", "a connection with an empty label")
+connection_vector("connection_label_with_bidi", LABEL, "a\u202eb".encode(), "a label with U+202E")
+connection_vector("connection_label_257_bytes", LABEL, b"a" * 257, "a label of 257 bytes", "too_large")
+connection_vector("connection_label_invalid_utf8", LABEL, b"A\xff", "a label that is no UTF-8")
+connection_vector("connection_auth_unknown", AUTH, 3, "a reference of kind 3")
+connection_vector("connection_auth_none_with_secret", AUTH, 0, "no authentication, with the name of a secret")
+connection_vector("connection_secret_empty", SECRET, b"", "a reference to a secret without a name")
+connection_vector("connection_secret_257_bytes", SECRET, b"A" * 257, "a reference to a name of 257 bytes", "too_large")
+connection_vector("connection_of_tenant_to_workspace", SCOPE, [1, b"default", b""],
+                  "a connection of a tenant that refers to a secret of a workspace")
+connection_vector("settings_out_of_order", SETTINGS, [(b"b", b""), (b"a", b"")], "two settings, the later one first")
+connection_vector("setting_duplicate", SETTINGS, [(b"a", b"1"), (b"a", b"2")], "one setting twice, with two values")
+connection_vector("setting_key_with_equals", SETTINGS, [(b"a=b", b"")], "the key of a setting with `=`")
+connection_vector("setting_key_65_bytes", SETTINGS, [(b"a" * 65, b"")], "the key of a setting of 65 bytes", "too_large")
+connection_vector("setting_with_escape", SETTINGS, [(b"a", b"\x1b[2J")], "the value of a setting with U+001B")
+connection_vector("setting_4097_bytes", SETTINGS, [(b"a", b"v" * 4097)], "the value of a setting of 4097 bytes",
+                  "too_large")
+connection_vector("sixty_five_settings", SETTINGS, [(b"%02d" % number, b"") for number in range(65)],
+                  "a connection with 65 settings", "too_large")
+
+
+@bad("index", "damaged", "schema 2 without connections: nothing after the bindings")
+def schema_without_connections(d):
+    d.index = writer.encode_index(d.encode().body, schema=2)
+    return d.finish()
+
+
+@bad("index", "damaged", "schema 2 with a vector of no connections")
+def connections_empty(d):
+    d.index = writer.encode_index(d.encode().body + writer.vector([]), schema=2)
+    return d.finish()
+
+
+@bad("index", "damaged", "schema 1 with connections after the bindings")
+def schema_of_no_connections(d):
+    connected(d)
+    d.index = writer.encode_index(d.encode().body, schema=1)
+    return d.finish()
+
+
+@bad("index", "damaged", "two connections, the later one first")
+def connections_out_of_order(d):
+    first = connected(d)
+    d.connections.append([*first[:CONNECTION_ID], b"a", *first[KIND:]])
+    return d.finish()
+
+
+@bad("index", "damaged", "two connections with one id in one scope")
+def connection_duplicate(d):
+    first = connected(d)
+    d.connections.append([*first[:LABEL], b"Other", *first[AUTH:]])
+    return d.finish()
+
+
+@bad("index", "damaged", "one zero byte after the connections")
+def connections_with_spare_bytes(d):
+    connected(d)
+    d.encode().body += b"\0"
+    return d.finish()
+
+
+def with_connection_count(d, count):
+    connected(d)
+    length = len(d.encode().body) - len(writer.encode_connection(*d.connections[0]))
+    d.body = d.body[:length - 8] + struct.pack("<Q", count) + d.body[length:]
+    return d.finish()
+
+
+@bad("index", "damaged", "a count of connections that is one too high: the last one would go past the body")
+def connection_count_too_high(d):
+    return with_connection_count(d, 2)
+
+
+@bad("index", "too_large", "a count of connections of 10,001, which is above its limit and more than the body can have")
+def connection_count_over_limit(d):
+    return with_connection_count(d, 10_001)
+
+
 @bad("index", "truncated", "cut off in the values")
 def truncated_in_values(d):
     return two_secrets(d).finish()[:-1]
@@ -734,9 +860,10 @@ def make_all():
         data = make(draft)
         files[name + ".vault"] = data
         files[name + ".json"] = json_file(about, facts, data)
-    golden = (FOLDER / "golden_v1.vault").read_bytes()
     facts = {"open": BY_SLOT_KEY, "purpose": "secrets"}
-    files["golden_v1.json"] = json_file("the file of §9.3 of the format's document", facts, golden)
+    for name, section in ("golden_v1", "9.3"), ("golden_connections", "9.5"):
+        golden = (FOLDER / f"{name}.vault").read_bytes()
+        files[f"{name}.json"] = json_file(f"the file of §{section} of the format's document", facts, golden)
     return files
 
 

@@ -20,6 +20,7 @@ import make_vectors
 ROOT = Path(__file__).resolve().parents[2]
 VECTORS = ROOT / "vault-core" / "tests" / "vectors"
 GOLDEN = (VECTORS / "golden_v1.vault").read_bytes()
+CONNECTED = (VECTORS / "golden_connections.vault").read_bytes()
 
 
 TEXTS = ("key_text", "recovery_code", "host")
@@ -70,7 +71,7 @@ class Document(unittest.TestCase):
         self.assertEqual(keys.open_sealed(key, message["label"], message["context"], sealed), message["plaintext"])
 
     def test_all_sections_are_known(self):
-        self.assertEqual(sorted(self.sections), ["9.1", "9.2", "9.3", "9.4"])
+        self.assertEqual(sorted(self.sections), ["9.1", "9.2", "9.3", "9.4", "9.5"])
 
     def test_seal(self):
         [message] = messages(self.sections["9.1"])
@@ -90,19 +91,23 @@ class Document(unittest.TestCase):
             self.check_message(self.file[key], message)
             self.assertIn(message["sealed"], GOLDEN)
 
-    def test_header_and_index(self):
-        header, body = self.file["header"], self.file["index_body"]
-        self.assertTrue(GOLDEN.startswith(header))
-        index = writer.seal(self.file["root_key"], b"keyward index", header, writer.encode_index(body),
-                            self.file["index_salt"])
-        self.assertEqual(index[32:64], self.file["index_commitment"])
-        self.assertEqual(index[-16:], self.file["index_tag"])
+    def check_file(self, file, schema, golden):
+        header, body = file["header"], file["index_body"]
+        self.assertTrue(golden.startswith(header))
+        index = writer.seal(self.file["root_key"], b"keyward index", header, writer.encode_index(body, schema),
+                            file["index_salt"])
+        self.assertEqual(index[32:64], file["index_commitment"])
+        self.assertEqual(index[-16:], file["index_tag"])
         values = [message["sealed"] for message in messages(self.sections["9.3"])[1:]]
-        self.assertEqual(header + index + b"".join(values), GOLDEN)
+        self.assertEqual(header + index + b"".join(values), golden)
+        vault, _ = open_bytes(golden, keys.from_slot_key(self.file["slot_key"]))
+        self.assertEqual(vault.revision, file["revision"])
 
-    def test_revision(self):
-        vault, _ = open_bytes(GOLDEN, keys.from_slot_key(self.file["slot_key"]))
-        self.assertEqual(vault.revision, self.file["revision"])
+    def test_header_and_index(self):
+        self.check_file(self.file, 1, GOLDEN)
+
+    def test_header_and_index_with_connections(self):
+        self.check_file(dict(self.sections["9.5"]), 2, CONNECTED)
 
     def test_other_slot_keys(self):
         fields = dict(self.sections["9.4"])
@@ -113,18 +118,28 @@ class Document(unittest.TestCase):
         self.assertEqual(writer.seed_file(fields["seed"], fields["host"].encode()), fields["seed_file"])
         self.assertEqual(keys.from_seed_file(fields["seed_file"])[1](None), fields["machine_slot_key"])
 
-    def test_writer_makes_the_file(self):
-        """The whole file again, from what the reader finds in it and the salts of the document."""
-        vault, values = open_bytes(GOLDEN, keys.from_slot_key(self.file["slot_key"]))
+    def made_again(self, golden):
+        """A whole file again, from what the reader finds in it and the salts of the document."""
+        vault, values = open_bytes(golden, keys.from_slot_key(self.file["slot_key"]))
         slot, *sealed = messages(self.sections["9.3"])
         slots = [writer.Slot(vault.slots[0].kind, self.file["slot_key"], vault.slots[0].slot_id, salt=slot["salt"])]
         secrets = [writer.Secret(value.scope.tenant, value.scope.workspace, value.name, value.version, value.created,
                                  content, value.value_id, message["salt"])
                    for value, content, message in zip(vault.values, values, sealed)]
         bindings = [(binding.tenant, binding.workspace, binding.directory) for binding in vault.bindings]
+        connections = [writer.Connection(row["tenant"], row["workspace"], row["id"], row["kind"], row["label"],
+                                         row["secret"], row["secret_scope"], dict(row["settings"]), row["created"],
+                                         row["updated"])
+                       for row in vault.describe().get("connections", ())]
         head = writer.Head(vault.vault_id, vault.epoch, vault.generation)
-        made = writer.compose(self.file["root_key"], slots, secrets[::-1], bindings, head, self.file["index_salt"])
-        self.assertEqual(made, GOLDEN)
+        return writer.compose(self.file["root_key"], slots, secrets[::-1], bindings, head, self.file["index_salt"],
+                              connections[::-1])
+
+    def test_writer_makes_the_file(self):
+        self.assertEqual(self.made_again(GOLDEN), GOLDEN)
+
+    def test_writer_makes_the_file_with_connections(self):
+        self.assertEqual(self.made_again(CONNECTED), CONNECTED)
 
 
 class Sealing(unittest.TestCase):
@@ -194,7 +209,7 @@ class VectorFiles(unittest.TestCase):
     def test_most_are_negative_and_all_are_small(self):
         refused = [facts for _, _, facts, _ in make_vectors.VECTORS if "refused" in facts]
         self.assertGreaterEqual(len(refused), 0.8 * len(make_vectors.VECTORS))
-        self.assertLess(sum(len(data) for data in make_vectors.make_all().values()), 500 * 1024)
+        self.assertLess(sum(len(data) for data in make_vectors.make_all().values()), 800 * 1024)
 
 
 class Tampering(unittest.TestCase):
@@ -258,6 +273,27 @@ class Hostile(unittest.TestCase):
                     draft.body = original[:at] + struct.pack("<Q", length) + original[at + 8:]
                     return draft.finish()
                 self.refused(make, "damaged")
+        self.assertLess(tracemalloc.get_traced_memory()[1], 2_000_000)
+        tracemalloc.stop()
+
+    def test_lengths_in_a_connection(self):
+        """The same in place of each count and length of a connection."""
+        def connected(draft):
+            make_vectors.connected(draft)
+            return draft.encode().body
+        original = connected(make_vectors.Draft("hostile"))
+        start = len(original) - len(writer.encode_connection(*make_vectors.connected(make_vectors.Draft("hostile"))))
+        # The vector, then tenant, workspace, id, label, secret, settings, and the texts of the first setting.
+        places = [start + at for at in (-8, 1, 16, 27, 42, 57, 70, 78, 93)]
+        tracemalloc.start()
+        for at in places:
+            self.assertLess(int.from_bytes(original[at:at + 8], "little"), 16)
+            for length in (2 ** 64 - 1, 2 ** 63, 2 ** 40, 2 ** 32, 2 ** 31, 65_536):
+                def make(draft):
+                    connected(draft)
+                    draft.body = original[:at] + struct.pack("<Q", length) + original[at + 8:]
+                    return draft.finish()
+                self.refused(make, "too_large" if at == places[0] else "damaged")
         self.assertLess(tracemalloc.get_traced_memory()[1], 2_000_000)
         tracemalloc.stop()
 

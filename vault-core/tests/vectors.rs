@@ -11,6 +11,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+use vault_core::connection::{Auth, Connection};
 use vault_core::crypto::kdf::derive_kek;
 use vault_core::format::{FormatError, Purpose, revision};
 use vault_core::secret::{SecretBytes, SlotKey};
@@ -81,8 +82,10 @@ fn read(bytes: &[u8], facts: &Value) -> Result<Value, Refusal> {
 }
 
 fn describe(bytes: &[u8], vault: &UnlockedVault) -> Result<Value, Refusal> {
-    let index =
-        vault.index().map_err(|error| Refusal { stage: "index", class: class_of(&error), value: None })?;
+    let refused = |error: FormatError| Refusal { stage: "index", class: class_of(&error), value: None };
+    let index = vault.index().map_err(refused)?;
+    let connections: Vec<Value> =
+        index.connections().map_err(refused)?.iter().map(describe_connection).collect();
     let mut values = Vec::new();
     for (position, record) in index.values.iter().enumerate() {
         let value = vault.value(&index, position).map_err(|error| Refusal {
@@ -105,11 +108,31 @@ fn describe(bytes: &[u8], vault: &UnlockedVault) -> Result<Value, Refusal> {
     });
     let header = vault.header();
     let slots = header.slots.iter().map(|slot| json!({"kind": slot.kind.name(), "id": slot.id.to_string()}));
-    Ok(json!({
+    let mut described = json!({
         "vault_id": header.vault_id.to_string(), "epoch": header.epoch, "generation": header.generation,
         "revision": hex(revision(&bytes.to_vec()).unwrap().as_bytes()),
         "slots": slots.collect::<Vec<_>>(), "values": values, "bindings": bindings.collect::<Vec<_>>(),
-    }))
+    });
+    if !connections.is_empty() {
+        described["connections"] = connections.into();
+    }
+    Ok(described)
+}
+
+fn describe_connection(connection: &Connection) -> Value {
+    let Connection { scope, id, kind, label, auth, settings, created, updated } = connection;
+    let (secret, secret_scope) = match auth {
+        Auth::None => (None, None),
+        Auth::Secret { scope, name } => (Some(name.as_str()), Some(scope.kind())),
+    };
+    let settings: Vec<_> = settings.iter().map(|setting| [setting.key(), setting.value()]).collect();
+    json!({
+        "scope": scope.kind(), "tenant": scope.tenant().as_str(),
+        "workspace": scope.workspace().map_or("", |workspace| workspace.as_str()),
+        "id": id.as_str(), "kind": kind.as_str(), "label": label.as_str(),
+        "secret": secret, "secret_scope": secret_scope, "settings": settings,
+        "created": created, "updated": updated,
+    })
 }
 
 fn class_of(error: &FormatError) -> &'static str {

@@ -4,6 +4,7 @@
 //! traits take half the time of serde's for the same encoding. What is decoded borrows from the plaintext.
 
 mod check;
+mod connections;
 mod records;
 #[cfg(test)]
 mod second_decoder;
@@ -28,8 +29,10 @@ use crate::harden::Buffer;
 use crate::name::{Scope, SecretName, TenantId, WorkspaceId};
 use crate::secret::RootKey;
 
-/// The version of the index body.
-pub const SCHEMA: u32 = 1;
+/// The version of an index body without connections.
+const SCHEMA: u32 = 1;
+/// The version of an index body with connections at its end.
+const SCHEMA_WITH_CONNECTIONS: u32 = 2;
 /// Index plaintexts are padded to a multiple of this.
 pub const INDEX_BLOCK: usize = 4096;
 
@@ -51,6 +54,8 @@ pub struct Index<'a> {
     pub values: Values<'a>,
     /// Which directories may use which workspace, in order.
     pub bindings: Vec<BindingRecord<'a>>,
+    /// The encoded vector of connections; nothing where there are none.
+    pub(crate) connection_bytes: Cow<'a, [u8]>,
 }
 
 /// A scope: 0 workspace, 1 tenant. A tenant's `workspace` is empty. Ordered as the fields stand.
@@ -131,21 +136,28 @@ pub struct BindingRecord<'a> {
 }
 
 impl<'a> Index<'a> {
-    /// Decodes an index plaintext and checks that it is the one encoding of a valid index.
+    /// Decodes an index plaintext and checks that it is the one encoding of a valid index. Connections are
+    /// left for [`Self::connections`].
     ///
     /// # Errors
     ///
     /// [`FormatError::Damaged`] or [`FormatError::Newer`]. The plaintext is authenticated, so only a
     /// faulty or newer program makes one that is refused here.
     pub fn decode(plaintext: &'a [u8]) -> Result<Self, FormatError> {
-        let mut rest = body(plaintext)?;
+        let (schema, mut rest) = body(plaintext)?;
         let scopes = read_records(&mut rest, SCOPE_LEN)?;
         let (values, values_check) = Values::read(&mut rest)?;
         let bindings = read_records(&mut rest, BINDING_LEN)?;
-        check_that(rest.is_empty(), "the index has bytes to spare")?;
-        let index = Self { scopes, values, bindings };
+        let index = Self { scopes, values, bindings, connection_bytes: rest.into() };
+        check_that(schema == index.schema(), "the bytes after the bindings do not fit the schema")?;
         index.check(values_check)?;
         Ok(index)
+    }
+
+    /// Returns the version of the body's encoding. The lowest one that has room for the content, so that
+    /// programs which know no connections open a vault without any.
+    fn schema(&self) -> u32 {
+        if self.connection_bytes.is_empty() { SCHEMA } else { SCHEMA_WITH_CONNECTIONS }
     }
 
     /// Returns the position of a scope in [`Self::scopes`].
@@ -173,6 +185,12 @@ impl<'a> Index<'a> {
         start..start + count
     }
 
+    /// Tells whether there is such a secret.
+    #[must_use]
+    pub fn has_secret(&self, scope: &Scope, name: &SecretName) -> bool {
+        !self.versions(scope, name).is_empty()
+    }
+
     /// Returns the current version of every secret with its position, in order.
     pub fn current(&self) -> impl Iterator<Item = (usize, ValueRecord<'_>)> {
         let mut before = None;
@@ -190,20 +208,23 @@ impl<'a> Index<'a> {
 /// [`FormatError::TooLarge`] when the sealed index would be above its limit.
 pub(crate) fn encode_index(index: &Index<'_>) -> Result<Buffer, FormatError> {
     let (scopes, bindings) = (encode(&index.scopes)?, encode(&index.bindings)?);
-    let body_len = scopes.len() + index.values.encoded_len() + bindings.len();
+    let connections = &index.connection_bytes;
+    let body_len = scopes.len() + index.values.encoded_len() + bindings.len() + connections.len();
     let sealed_len = (PREAMBLE_LEN + body_len).next_multiple_of(INDEX_BLOCK) + OVERHEAD;
     if sealed_len as u64 > MAX_SEALED_INDEX {
         return Err(too_large());
     }
     let mut message = Buffer::zeroed(sealed_len);
     let (preamble, rest) = message[PREFIX_LEN..].split_at_mut(PREAMBLE_LEN);
-    preamble[..4].copy_from_slice(&SCHEMA.to_le_bytes());
+    preamble[..4].copy_from_slice(&index.schema().to_le_bytes());
     preamble[4..].copy_from_slice(&(body_len as u64).to_le_bytes());
     let (before, rest) = rest.split_at_mut(scopes.len());
     let (values, rest) = rest.split_at_mut(index.values.encoded_len());
     before.copy_from_slice(&scopes);
     index.values.encode_into(values);
-    rest[..bindings.len()].copy_from_slice(&bindings);
+    let (after, rest) = rest.split_at_mut(bindings.len());
+    after.copy_from_slice(&bindings);
+    rest[..connections.len()].copy_from_slice(connections);
     Ok(message)
 }
 
@@ -218,10 +239,11 @@ pub(crate) fn open_index<'m>(root: &RootKey, header: &[u8], message: &'m mut [u8
 }
 
 /// Takes schema, length and padding off an index plaintext.
-fn body(plaintext: &[u8]) -> Result<&[u8], FormatError> {
+fn body(plaintext: &[u8]) -> Result<(u32, &[u8]), FormatError> {
     let mut reader = ByteReader::new(plaintext, "the index is cut off");
-    match reader.u32()? {
-        SCHEMA => {}
+    let schema = reader.u32()?;
+    match schema {
+        SCHEMA | SCHEMA_WITH_CONNECTIONS => {}
         0 => return Err(FormatError::Damaged("a version number is zero")),
         found => return Err(FormatError::Newer { what: "schema", found }),
     }
@@ -231,7 +253,7 @@ fn body(plaintext: &[u8]) -> Result<&[u8], FormatError> {
     let padded = PREAMBLE_LEN.checked_add(len).map(|used| used.next_multiple_of(INDEX_BLOCK));
     check_that(padded == Some(plaintext.len()), "the padding of the index has another length")?;
     check_that(padding.iter().all(|byte| *byte == 0), "the padding of the index is not zero")?;
-    Ok(body)
+    Ok((schema, body))
 }
 
 /// Encodes and decodes a record field by field, in the order of `FORMAT.md §5`.
@@ -251,6 +273,8 @@ macro_rules! encoding {
         }
     };
 }
+
+use encoding;
 
 encoding!(ScopeRecord<'a> { kind, tenant, workspace });
 encoding!(ValueRecord<'a> { scope, name, version, created, id, sealed_len, sha256 });
@@ -336,7 +360,7 @@ mod tests {
     }
 
     fn index<'a>(scope_count: usize, values: Vec<ValueRecord<'a>>) -> Index<'a> {
-        Index { scopes: scopes(scope_count), values: values.into_iter().collect(), bindings: Vec::new() }
+        Index { scopes: scopes(scope_count), values: values.into_iter().collect(), ..Index::default() }
     }
 
     fn plaintext(index: &Index<'_>) -> Vec<u8> {
@@ -429,8 +453,8 @@ mod tests {
     #[test]
     fn a_newer_schema_is_no_damage() {
         let mut bytes = plaintext(&Index::default());
-        bytes[0] = 2;
-        assert!(matches!(Index::decode(&bytes), Err(FormatError::Newer { what: "schema", found: 2 })));
+        bytes[0] = 3;
+        assert!(matches!(Index::decode(&bytes), Err(FormatError::Newer { what: "schema", found: 3 })));
         bytes[0] = 0;
         assert!(matches!(Index::decode(&bytes), Err(FormatError::Damaged(_))));
     }

@@ -3,16 +3,18 @@
 
 use std::cmp::Ordering;
 
-use proptest::collection::vec;
+use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
+use crate::connection::{Auth, Connection, Label, Setting, Settings};
 use crate::crypto::kdf::KdfParams;
 use crate::crypto::seal::{PREFIX_LEN, TAG_LEN};
 use crate::format::header::{FIXED_LEN, HASH_LEN, MAGIC};
 use crate::format::index::{BindingRecord, INDEX_BLOCK, Index, ScopeRecord, ValueRecord, encode_index};
 use crate::format::{FormatError, Header, MAX_HEADER, Purpose, SlotId, ValueId, VaultId, revision};
-use crate::name::{Scope, SecretName, TenantId, WorkspaceId};
+use crate::name::{ConnectionId, Scope, SecretName, TenantId, WorkspaceId};
+use crate::provider::Kind;
 use crate::slot::{SlotKind, SlotRecord};
 
 const ID: &str = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}";
@@ -37,6 +39,51 @@ type Secret = (usize, String, Vec<u32>, u64, [u8; 16], u32, [u8; 32]);
 fn any_secret() -> impl Strategy<Value = Secret> {
     let versions = vec(1..=u32::MAX, 1..=11);
     (any::<usize>(), any_name(), versions, any::<u64>(), any::<[u8; 16]>(), 1..=16_385_u32, any::<[u8; 32]>())
+}
+
+fn any_line() -> impl Strategy<Value = String> {
+    "\\PC{1,60}".prop_filter("a line", |text| Label::parse(text).is_ok())
+}
+
+prop_compose! {
+    fn any_connection()(
+        scope in any_scope(),
+        (id, kind) in ("[a-z0-9][a-z0-9-]{0,62}", proptest::sample::select(Kind::ALL.to_vec())),
+        (label, secret) in (any_line(), proptest::option::of((any::<bool>(), any_name()))),
+        settings in btree_map(any_line(), any_line(), 0..4),
+        (created, updated) in any::<(u64, u64)>(),
+    ) -> Connection {
+        let settings = settings.iter().filter_map(|(key, value)| Setting::new(key, value).ok());
+        let auth = secret.map_or(Auth::None, |(own, name)| {
+            let tenant = Scope::Tenant(scope.tenant().clone());
+            let name = SecretName::parse(&name).unwrap();
+            Auth::Secret { scope: if own { scope.clone() } else { tenant }, name }
+        });
+        Connection {
+            id: ConnectionId::parse(&id).unwrap(),
+            label: Label::parse(&label).unwrap(),
+            settings: Settings::new(settings.collect()).unwrap(),
+            scope, kind, auth, created, updated,
+        }
+    }
+}
+
+/// Connections in their order, each once.
+fn any_connections() -> impl Strategy<Value = Vec<Connection>> {
+    let key = |connection: &Connection| (ScopeRecord::new(&connection.scope), connection.id.clone());
+    vec(any_connection(), 0..6).prop_map(move |mut connections| {
+        connections.sort_by_key(key);
+        connections.dedup_by_key(|connection| key(connection));
+        connections
+    })
+}
+
+/// An index with connections, and those.
+fn any_index_and_connections() -> impl Strategy<Value = (Index<'static>, Vec<Connection>)> {
+    (any_index(), any_connections()).prop_map(|(mut index, connections)| {
+        index.set_connections(&connections).unwrap();
+        (index, connections)
+    })
 }
 
 prop_compose! {
@@ -78,7 +125,7 @@ fn index_of(
     let mut bindings: Vec<_> = bindings.into_iter().map(binding_of).collect();
     bindings.sort();
     bindings.dedup();
-    Index { scopes: used, values: values.into_iter().collect(), bindings }
+    Index { scopes: used, values: values.into_iter().collect(), bindings, ..Index::default() }
 }
 
 /// The order of values: scope, name bytewise, newest version first (`FORMAT.md §5`).
@@ -168,21 +215,31 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_valid_index_comes_back_from_its_encoding(index in any_index()) {
+    fn every_valid_index_comes_back_from_its_encoding(
+        (index, connections) in any_index_and_connections(),
+    ) {
         let bytes = plaintext(&index);
-        prop_assert_eq!(Index::decode(&bytes).unwrap(), index);
+        prop_assert_eq!(bytes[0], if connections.is_empty() { 1 } else { 2 });
+        let read = Index::decode(&bytes).unwrap();
+        prop_assert_eq!(read.connections().unwrap(), connections);
+        prop_assert_eq!(read, index);
     }
 
     #[test]
     fn an_altered_index_is_refused_or_is_itself_the_encoding_of_another(
-        index in any_index(), at in any::<prop::sample::Index>(), byte: u8,
+        (index, _) in any_index_and_connections(), at in any::<prop::sample::Index>(), byte: u8,
     ) {
         let mut bytes = plaintext(&index);
         let used = bytes.len() - bytes.iter().rev().take_while(|byte| **byte == 0).count();
         let at = at.index(used + 1).min(bytes.len() - 1);
         bytes[at] = byte;
         if let Ok(other) = Index::decode(&bytes) {
-            prop_assert_eq!(plaintext(&made_again(&other)), bytes);
+            let mut other = made_again(&other);
+            prop_assert_eq!(&plaintext(&other), &bytes);
+            if let Ok(connections) = other.connections() {
+                other.set_connections(&connections).unwrap();
+                prop_assert_eq!(plaintext(&other), bytes);
+            }
         }
     }
 
@@ -192,6 +249,15 @@ proptest! {
         bytes.resize(bytes.len().next_multiple_of(INDEX_BLOCK), 0);
         if let Ok(index) = Index::decode(&bytes) {
             prop_assert_eq!(plaintext(&made_again(&index)), bytes);
+        }
+    }
+
+    #[test]
+    fn random_bytes_as_connections_are_refused_or_canonical(body in vec(0_u8..4, 0..200)) {
+        let mut index = Index { connection_bytes: body.clone().into(), ..Index::default() };
+        if let Ok(connections) = index.connections() {
+            index.set_connections(&connections).unwrap();
+            prop_assert_eq!(&*index.connection_bytes, body);
         }
     }
 

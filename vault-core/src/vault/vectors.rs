@@ -10,13 +10,15 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+use crate::connection::{Auth, Connection, Label as ConnectionLabel, Settings};
 use crate::crypto::kdf::{KdfParams, derive_kek};
 use crate::crypto::seal::{Label, PREFIX_LEN, TAG_LEN, seal_with_salt};
 use crate::format::header::slot_context;
 use crate::format::index::{BindingRecord, Index, ScopeRecord, ValueRecord, encode_index};
 use crate::format::values::hash_sealed;
 use crate::format::{DOCUMENT, Header, Purpose, ValueId, VaultId, revision};
-use crate::name::{Scope, TenantId, WorkspaceId};
+use crate::name::{ConnectionId, Scope, SecretName, TenantId, WorkspaceId};
+use crate::provider::Kind;
 use crate::secret::{KEY_LEN, KeyMaterial, RootKey, SealingKey, SecretBytes, SlotKey};
 use crate::slot::{SlotId, SlotKind, SlotRecord};
 use crate::source::recovery::RecoveryCode;
@@ -57,6 +59,7 @@ fn the_document_has_the_vectors_that_the_code_computes() {
     passphrase_vector(&mut lines);
     golden_vault(&mut lines);
     slot_key_vectors(&mut lines);
+    connected_vault(&mut lines);
     assert!(DOCUMENT.ends_with(&lines.0), "FORMAT.md §9 has to end with:\n{}", lines.0);
 }
 
@@ -64,6 +67,20 @@ fn the_document_has_the_vectors_that_the_code_computes() {
 fn the_golden_vault_is_byte_for_byte_what_the_code_writes() {
     let golden = fs::read(vector_path("golden_v1.vault")).unwrap();
     assert_eq!(hex(&golden), hex(&golden_vault(&mut Lines::default())));
+}
+
+#[test]
+fn the_golden_vault_with_connections_is_byte_for_byte_what_the_code_writes() {
+    let golden = fs::read(vector_path("golden_connections.vault")).unwrap();
+    assert_eq!(hex(&golden), hex(&connected_vault(&mut Lines::default())));
+}
+
+#[test]
+fn the_golden_vault_with_connections_gives_them() {
+    let golden = fs::read(vector_path("golden_connections.vault")).unwrap();
+    let vault =
+        LockedVault::open(Box::new(golden), Purpose::Secrets).unwrap().open_with(root(), None).unwrap();
+    assert_eq!(vault.index().unwrap().connections().unwrap(), golden_connections());
 }
 
 #[test]
@@ -104,8 +121,53 @@ fn golden_vault(lines: &mut Lines) -> Vec<u8> {
     lines.add("root_key", root().expose_secret());
     let slot = golden_slot(lines);
     let values = golden_values(lines);
+    let file = golden_file(lines, 3, slot, &golden_index(&values), &values);
+    lines.end();
+    file
+}
+
+/// The next generation of that vault, which has connections too.
+fn connected_vault(lines: &mut Lines) -> Vec<u8> {
+    lines.title("§9.5 The file of §9.3 with connections: `golden_connections.vault`");
+    let as_before = &mut Lines::default();
+    let slot = golden_slot(as_before);
+    let values = golden_values(as_before);
+    let mut index = golden_index(&values);
+    index.set_connections(&golden_connections()).unwrap();
+    let file = golden_file(lines, 4, slot, &index, &values);
+    lines.end();
+    file
+}
+
+/// One connection of each scope: with a reference and settings, and without either.
+fn golden_connections() -> [Connection; 2] {
+    let workspace = golden_scope();
+    let auth = Auth::Secret { scope: workspace.clone(), name: SecretName::parse("API_KEY").unwrap() };
+    let settings = ["channel=#alerts", "region=eu"].map(|setting| setting.parse().unwrap());
+    let connection = |scope: Scope, id: &str, kind, label: &str, auth, settings: Vec<_>| Connection {
+        scope,
+        id: ConnectionId::parse(id).unwrap(),
+        kind,
+        label: ConnectionLabel::parse(label).unwrap(),
+        auth,
+        settings: Settings::new(settings).unwrap(),
+        created: 0x6543_2100,
+        updated: 0x6543_2101,
+    };
+    let tenant = Scope::Tenant(TenantId::default());
+    [
+        connection(workspace, "alerts", Kind::Slack, "Alerts", auth, settings.into()),
+        connection(tenant, "nightly", Kind::Cron, "Every night", Auth::None, Vec::new()),
+    ]
+}
+
+fn golden_scope() -> Scope {
+    Scope::Workspace(TenantId::default(), WorkspaceId::parse("web").unwrap())
+}
+
+fn golden_index(values: &[Vec<u8>]) -> Index<'static> {
     let records =
-        VALUES.iter().zip(&values).zip(0..).map(|(((name, version, _), message), nth)| ValueRecord {
+        VALUES.iter().zip(values).zip(0..).map(|(((name, version, _), message), nth)| ValueRecord {
             scope: 0,
             name,
             version: *version,
@@ -114,23 +176,32 @@ fn golden_vault(lines: &mut Lines) -> Vec<u8> {
             sealed_len: u32::try_from(message.len()).unwrap(),
             sha256: hash_sealed(message),
         });
-    let workspace = Scope::Workspace(TenantId::default(), WorkspaceId::parse("web").unwrap());
     let binding = BindingRecord {
         tenant: "default".into(),
         workspace: "web".into(),
         directory: b"/src/web".as_slice().into(),
     };
-    let index = Index {
-        scopes: vec![ScopeRecord::new(&workspace)],
+    Index {
+        scopes: vec![ScopeRecord::new(&golden_scope())],
         values: records.collect(),
         bindings: vec![binding],
-    };
-    let mut message = encode_index(&index).unwrap();
+        ..Index::default()
+    }
+}
+
+fn golden_file(
+    lines: &mut Lines,
+    generation: u64,
+    slot: SlotRecord,
+    index: &Index<'_>,
+    values: &[Vec<u8>],
+) -> Vec<u8> {
+    let mut message = encode_index(index).unwrap();
     let header = Header {
         purpose: Purpose::Secrets,
         vault_id: VAULT_ID,
         epoch: EPOCH,
-        generation: 3,
+        generation,
         sealed_index_len: message.len() as u64,
         slots: vec![slot],
     }
@@ -144,7 +215,6 @@ fn golden_vault(lines: &mut Lines) -> Vec<u8> {
     lines.add("index_tag", &message[message.len() - 16..]);
     let file = [&*header, &message, &values.concat()].concat();
     lines.add("revision", revision(&file).unwrap().as_bytes());
-    lines.end();
     file
 }
 

@@ -74,7 +74,7 @@ impl<'a> ValueCheck<'a> {
 }
 
 impl ScopeRecord<'_> {
-    fn check(&self) -> Result<(), FormatError> {
+    pub(super) fn check(&self) -> Result<(), FormatError> {
         match self.kind {
             Self::WORKSPACE => {}
             Self::TENANT if self.workspace.is_empty() => return check_id_text(&self.tenant),
@@ -117,6 +117,6 @@ fn check_name(name: &str) -> Result<(), FormatError> {
     })
 }
 
-fn is_strictly_sorted<T: Ord>(records: &[T]) -> bool {
+pub(super) fn is_strictly_sorted<T: Ord>(records: &[T]) -> bool {
     records.is_sorted_by(|a, b| a < b)
 }
