@@ -2,6 +2,7 @@
 //! values; [`draft`] changes a copy of the index; [`commit`] writes it. No file names, no prompts.
 
 pub mod commit;
+pub mod connections;
 pub mod draft;
 pub mod restore;
 pub mod unlock;
@@ -159,12 +160,14 @@ impl UnlockedVault {
         values.pop().ok_or(FormatError::Damaged("the index has no such value"))
     }
 
-    /// Checks every value of the file and returns the positions of those that are damaged.
+    /// Checks the connections and every value of the file, and returns the positions of the values that are
+    /// damaged.
     ///
     /// # Errors
     ///
-    /// [`FormatError::Read`] when the file can't be read at all.
+    /// [`FormatError::Read`] when the file can't be read at all, and what [`Index::connections`] refuses.
     pub fn verify(&self, index: &Index<'_>) -> Result<Vec<usize>, FormatError> {
+        index.connections()?;
         let mut damaged = Vec::new();
         for position in 0..index.values.len() {
             match self.open_run(index, position..position + 1, self.message_at(index, position)) {

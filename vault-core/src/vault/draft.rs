@@ -1,17 +1,19 @@
 //! A changed copy of a vault's index, before it is written. Every change of secrets, slots and
-//! workspace bindings is made here, under the writer's turn, on the newest state.
+//! workspace bindings is made here, under the writer's turn, on the newest state; those of connections are
+//! in `connections.rs`.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use zeroize::Zeroizing;
 
+use crate::connection::{Connection, MAX_CONNECTIONS};
 use crate::crypto::generate;
 use crate::format::header::check_slots;
 use crate::format::index::{BindingRecord, Index, ScopeRecord, ValueRecord, is_absolute};
 use crate::format::values::{hash_sealed, seal_value};
 use crate::format::{FormatError, Header, MAX_EARLIER_VERSIONS, MAX_SLOTS, MAX_VALUE, MAX_VALUES, ValueId};
-use crate::name::{Scope, SecretName, TenantId, WorkspaceId};
+use crate::name::{ConnectionId, Scope, SecretName, TenantId, WorkspaceId};
 use crate::secret::{RootKey, SecretBytes, SlotKey};
 use crate::slot::{Binding, SlotId, SlotKind, SlotRecord, wrap};
 use crate::vault::UnlockedVault;
@@ -26,6 +28,14 @@ pub enum ChangeError {
     /// The only slot that is left, or no slot at all.
     #[error("the last key slot can't be removed: nothing would open the vault")]
     LastSlot,
+    /// No such connection in that scope.
+    #[error("no connection {id} in {scope}")]
+    NoConnection {
+        /// The id asked for.
+        id: ConnectionId,
+        /// Where.
+        scope: Scope,
+    },
     /// No such secret in that scope.
     #[error("no secret {name} in {scope}")]
     NoSecret {
@@ -50,9 +60,22 @@ pub enum ChangeError {
     /// The directory has no absolute path, or one with a zero byte.
     #[error("a workspace is bound to absolute directories only")]
     RelativeDirectory,
+    /// Connections refer to the secret.
+    #[error("{name} in {scope} is used by {}", listed(connections))]
+    SecretInUse {
+        /// The name of the secret.
+        name: SecretName,
+        /// Where.
+        scope: Scope,
+        /// Those that use it.
+        connections: Vec<Connection>,
+    },
     /// The key slots are not those that the change was prepared for.
     #[error("another process changed the key slots meanwhile")]
     SlotsChanged,
+    /// A connection more than a file can have.
+    #[error("a vault has at most {MAX_CONNECTIONS} connections")]
+    TooManyConnections,
     /// A slot more than a file can have.
     #[error("a vault has at most {MAX_SLOTS} key slots, of which 4 with a passphrase")]
     TooManySlots,
@@ -73,6 +96,13 @@ pub enum ChangeError {
         /// The directory that claims it.
         directory: String,
     },
+}
+
+/// Names connections in words: how many, which, and where they are.
+fn listed(connections: &[Connection]) -> String {
+    let plural = if connections.len() == 1 { "" } else { "s" };
+    let names = connections.iter().map(|connection| format!("{} ({})", connection.id, connection.scope));
+    format!("{} connection{plural}: {}", connections.len(), names.collect::<Vec<_>>().join(", "))
 }
 
 /// What [`Draft::put`] did.
