@@ -36,6 +36,7 @@ pub(crate) enum Kind {
     Launch,
     Newer,
     NoKeySource,
+    NoSuchConnection,
     NoSuchSecret,
     NoSuchSlot,
     NoSuchVersion,
@@ -58,7 +59,7 @@ impl Kind {
         match self {
             Self::Failed | Self::NotDurable | Self::UnreadableFile | Self::UntrustedFile => 1,
             Self::Usage => 2,
-            Self::NoSuchSecret | Self::NoSuchSlot | Self::NoSuchVersion => 4,
+            Self::NoSuchConnection | Self::NoSuchSecret | Self::NoSuchSlot | Self::NoSuchVersion => 4,
             Self::NoKeySource | Self::WrongKey => 5,
             Self::Damaged | Self::NotAVault | Self::Truncated | Self::VaultGone => 6,
             Self::Busy | Self::Conflict => 8,
@@ -232,12 +233,22 @@ pub(crate) fn change_refused(path: &Path, error: &ChangeError) -> CommandError {
         ChangeError::LastSlot => {
             failed(Kind::Refused).hint("add another one first: `keyward slot add recovery`")
         }
+        ChangeError::NoConnection { .. } => {
+            failed(Kind::NoSuchConnection).hint("`keyward connections list` shows what there is")
+        }
         ChangeError::NoSecret { .. } => failed(Kind::NoSuchSecret).hint("`keyward list` shows what there is"),
         ChangeError::NoSlot(_) => failed(Kind::NoSuchSlot).hint("`keyward slot list` shows the slots"),
         ChangeError::NoVersion { name, .. } => {
             failed(Kind::NoSuchVersion).hint(format!("`keyward history {name}` shows the versions"))
         }
+        ChangeError::SecretInUse { name, scope, .. } => failed(Kind::Refused).hint(format!(
+            "`keyward connections rm ID` removes a connection; `keyward rm {name} --scope {} --force` breaks them",
+            scope.kind()
+        )),
         ChangeError::SlotsChanged => failed(Kind::Conflict).hint("run the command again"),
+        ChangeError::TooManyConnections => {
+            failed(Kind::Refused).hint("`keyward connections rm ID` makes room")
+        }
         ChangeError::TooManySlots => failed(Kind::Refused).hint("`keyward slot rm ID` makes room"),
         ChangeError::WorkspaceElsewhere { .. } => failed(Kind::Refused).hint(BIND_HINT),
         _ => failed(Kind::Failed),

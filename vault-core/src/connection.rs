@@ -90,6 +90,13 @@ impl Connection {
     }
 }
 
+/// Names the connection with its scope, as one vault may have the id in several.
+impl fmt::Display for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.id, self.scope)
+    }
+}
+
 /// What people call a connection: a line of 1 to 256 bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label(String);

@@ -23,6 +23,9 @@ pub(crate) struct RmArguments {
     /// Drop the previous generation of the file too
     #[arg(long)]
     purge: bool,
+    /// Remove it even if connections refer to it
+    #[arg(long)]
+    force: bool,
 }
 
 /// What was removed.
@@ -32,12 +35,17 @@ pub(crate) struct RmReport {
     secret: SecretRef,
     versions: usize,
     purged: bool,
+    broken_connections: Vec<String>,
 }
 
 impl Report for RmReport {
     fn summary(&self) -> Option<String> {
         let versions = counted(self.versions, "version");
-        let removed = format!("removed {} from {} ({versions})", self.secret.name, self.secret.place);
+        let mut removed = format!("removed {} from {} ({versions})", self.secret.name, self.secret.place);
+        if !self.broken_connections.is_empty() {
+            let broken = self.broken_connections.join(", ");
+            removed = format!("{removed}\nthese connections refer to nothing now: {broken}");
+        }
         if self.purged {
             return Some(removed);
         }
@@ -56,11 +64,17 @@ pub(crate) fn run(ctx: &Context, args: &RmArguments) -> Result<RmReport, Command
     let previous = if args.purge { Previous::Drop } else { Previous::Keep };
     let committed = access.change(opened, previous, |draft| {
         claim(draft, &place)?;
-        draft.remove(&scope, &args.name)
+        if !args.force {
+            draft.check_unused(&scope, &args.name)?;
+        }
+        let users = draft.uses(&scope, &args.name)?;
+        Ok((draft.remove(&scope, &args.name)?, users))
     })?;
+    let (versions, users) = committed.outcome;
     Ok(RmReport {
         secret: SecretRef::new(args.name.as_str(), &scope),
-        versions: committed.outcome,
+        versions,
         purged: args.purge,
+        broken_connections: users.iter().map(ToString::to_string).collect(),
     })
 }

@@ -101,8 +101,8 @@ pub enum ChangeError {
 /// Names connections in words: how many, which, and where they are.
 fn listed(connections: &[Connection]) -> String {
     let plural = if connections.len() == 1 { "" } else { "s" };
-    let names = connections.iter().map(|connection| format!("{} ({})", connection.id, connection.scope));
-    format!("{} connection{plural}: {}", connections.len(), names.collect::<Vec<_>>().join(", "))
+    let names: Vec<String> = connections.iter().map(ToString::to_string).collect();
+    format!("{} connection{plural}: {}", names.len(), names.join(", "))
 }
 
 /// What [`Draft::put`] did.
