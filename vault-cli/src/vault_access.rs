@@ -4,10 +4,11 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use vault_core::connection::Connection;
 use vault_core::crypto::kdf::KdfParams;
 use vault_core::format::index::Index;
 use vault_core::format::{Header, Purpose};
-use vault_core::name::SecretName;
+use vault_core::name::{Scope, SecretName};
 use vault_core::slot::{KeySource, SlotId};
 use vault_core::source::env::EnvOrigin;
 use vault_core::source::machine::{self, Hostname};
@@ -165,6 +166,11 @@ impl<'c> VaultAccess<'c> {
         opened.vault.index().map_err(|error| bad_file(&self.path(), &error))
     }
 
+    /// Decodes the connections, which reading the index leaves out.
+    pub(crate) fn connections(&self, index: &Index<'_>) -> Result<Vec<Connection>, CommandError> {
+        index.connections().map_err(|error| bad_file(&self.path(), &error))
+    }
+
     /// Refuses a workspace that a `.keyward.toml` claims and that the vault gave to other directories.
     pub(crate) fn check_claim(&self, place: &Place, index: &Index<'_>) -> Result<(), CommandError> {
         let Some(directory) = &place.claimed_by else { return Ok(()) };
@@ -250,10 +256,16 @@ fn may_use(index: &Index<'_>, place: &Place) -> bool {
     };
     let mut bindings = index.bindings.iter().filter(of_workspace).peekable();
     if bindings.peek().is_none() {
-        let scope = vault_core::name::Scope::Workspace(place.tenant.clone(), place.workspace.clone());
-        return index.scope_position(&scope).is_none();
+        let scope = Scope::Workspace(place.tenant.clone(), place.workspace.clone());
+        return index.scope_position(&scope).is_none() && !has_connections(index, &scope);
     }
     bindings.any(|binding| binding.directory == directory.as_os_str().as_bytes())
+}
+
+/// Connections that can't be read are somebody's: their workspace is given to nobody else.
+fn has_connections(index: &Index<'_>, scope: &Scope) -> bool {
+    let in_scope = |connections: Vec<Connection>| connections.iter().any(|known| known.scope == *scope);
+    index.connections().map_or(true, in_scope)
 }
 
 /// Makes the error of a command that needs a vault where there is none.

@@ -4,7 +4,9 @@ use std::io::{self, Write};
 
 use clap::Args;
 use serde::Serialize;
+use vault_core::connection::{Auth, Connection};
 use vault_core::format::Header;
+use vault_core::format::index::Index;
 
 use crate::commands::slot::{SlotRow, write_slots};
 use crate::context::{Context, Place};
@@ -42,6 +44,9 @@ struct VaultFacts {
     opened_by: Option<String>,
     locked_because: Vec<String>,
     secrets: Option<usize>,
+    connections: Option<usize>,
+    /// Connections whose secret is not there.
+    dangling_connections: Option<usize>,
     #[serde(skip)]
     locked_kind: Option<Kind>,
 }
@@ -79,6 +84,9 @@ impl VaultFacts {
                 writeln!(out, "opened by:        {source} ({})", counted(secrets, "secret"))?
             }
             _ => writeln!(out, "opened by:        nothing, it is locked")?,
+        }
+        if let Some(connections) = self.connections.filter(|count| *count > 0) {
+            writeln!(out, "connections:      {connections}{}", dangling(self.dangling_connections))?;
         }
         for reason in &self.locked_because {
             writeln!(out, "                  {reason}")?;
@@ -129,13 +137,20 @@ fn facts(
         opened_by: None,
         locked_because: Vec::new(),
         secrets: None,
+        connections: None,
+        dangling_connections: None,
         locked_kind: None,
     };
     match opened {
         Ok(opened) => {
             let by = opened.vault.opened_by().map(|slot| slot.id);
             facts.slots = header.slots.iter().map(|slot| SlotRow::new(slot, by)).collect();
-            facts.secrets = Some(access.index(&opened)?.current().count());
+            let index = access.index(&opened)?;
+            let connections = access.connections(&index)?;
+            facts.secrets = Some(index.current().count());
+            facts.connections = Some(connections.len());
+            facts.dangling_connections =
+                Some(connections.iter().filter(|connection| is_dangling(connection, &index)).count());
             facts.opened_by = Some(opened.source);
             facts.unlocked = true;
         }
@@ -146,6 +161,17 @@ fn facts(
         Err(error) => return Err(error),
     }
     Ok(facts)
+}
+
+fn is_dangling(connection: &Connection, index: &Index<'_>) -> bool {
+    matches!(&connection.auth, Auth::Secret { scope, name } if !index.has_secret(scope, name))
+}
+
+fn dangling(count: Option<usize>) -> String {
+    match count {
+        None | Some(0) => String::new(),
+        Some(count) => format!(" (dangling: {count}; `keyward connections list --all` shows them)"),
+    }
 }
 
 fn origin(place: &Place) -> String {
