@@ -94,6 +94,18 @@ fn bash_completes_names_of_secrets() {
 }
 
 #[test]
+fn bash_completes_ids_and_kinds_of_connections() {
+    require("bash", "bash");
+    let home = with_vault();
+    let connect = "connections set --id alerts --kind slack --label Alerts --secret-id API_KEY";
+    home.run(connect.split(' ')).succeeds();
+    let mut terminal = shell(&home, BASH, BASH_SETUP);
+    terminal.type_keys("keyward connections get al\t\n").wait_for("API_KEY in workspace default");
+    terminal.type_keys("keyward connections list --kind sl\t\n").wait_for("alerts   slack").wait_for("> ");
+    leave(terminal).hides("s3cret");
+}
+
+#[test]
 fn bash_shows_and_asks_nothing_while_the_vault_is_locked() {
     require("bash", "bash");
     asks_nothing_of_a_locked_vault(BASH, BASH_SETUP);

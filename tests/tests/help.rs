@@ -2,7 +2,7 @@
 
 use keyward_tests::Home;
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 26] = [
     "init",
     "put",
     "get",
@@ -13,6 +13,12 @@ const COMMANDS: [&str; 20] = [
     "run",
     "creds",
     "creds check",
+    "connections",
+    "connections set",
+    "connections list",
+    "connections get",
+    "connections rm",
+    "connections kinds",
     "status",
     "verify",
     "restore",

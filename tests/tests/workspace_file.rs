@@ -45,6 +45,8 @@ fn a_clone_with_a_stolen_id_gets_no_value_and_changes_none() {
         "run --only X -- true",
         "put X",
         "put Y",
+        "connections set --id a --kind cron --label A --no-auth",
+        "connections rm a",
         "rm X",
         "rollback X --to 1",
         "init",

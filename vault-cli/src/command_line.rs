@@ -30,7 +30,7 @@ Exit codes:
   0    done
   1    failed for another reason
   2    wrong usage
-  4    no such secret or version
+  4    no such secret, connection or version
   5    the vault can't be unlocked: no key source, or a wrong key
   6    the vault is damaged, cut off or gone
   7    required credentials are missing (`creds check`)
@@ -128,7 +128,7 @@ fn usage_error(error: &clap::Error) -> CommandError {
         Some(why) => refused.caused_by(why),
         None => refused,
     };
-    refused.hint(if argument == "<NAME>" {
+    refused.hint(if argument.ends_with("<NAME>") {
         "a name is like API_KEY; `keyward put NAME` takes the value from stdin or asks for it"
     } else {
         "`keyward --help` lists commands and options"

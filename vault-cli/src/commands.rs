@@ -1,6 +1,7 @@
 //! One file a command: the argument struct, `run`, the report. Here they are called.
 
 pub(crate) mod completions;
+pub(crate) mod connections;
 pub(crate) mod creds;
 pub(crate) mod get;
 pub(crate) mod history;
@@ -51,6 +52,9 @@ pub(crate) enum Command {
     Run(run::RunArguments),
     /// Check whether the credentials that providers need are there
     Creds(creds::CredsArguments),
+    /// Store, list and remove connections: how to reach a service, and which secret authenticates it
+    #[command(visible_alias = "connection")]
+    Connections(connections::ConnectionsArguments),
     /// Show the vault, its key slots, which source opens it, and what it protects
     Status(status::StatusArguments),
     /// Check the whole vault: header, index and every stored value
@@ -102,6 +106,7 @@ pub(crate) fn run(ctx: &Context, command: Command, definition: fn() -> clap::Com
         Command::Rollback(a) => finish(ui, "rollback", rollback::run(ctx, &a)),
         Command::Run(a) => finish(ui, "run", run::run(ctx, &a)),
         Command::Creds(a) => finish(ui, "creds check", creds::run(ctx, &a)),
+        Command::Connections(a) => connections::dispatch(ctx, &a),
         Command::Status(a) => finish(ui, "status", status::run(ctx, &a)),
         Command::Verify(a) => finish(ui, "verify", verify::run(ctx, &a)),
         Command::Restore(a) => finish(ui, "restore", restore::run(ctx, &a)),

@@ -100,7 +100,7 @@ impl fmt::Display for Kind {
 
 /// The text is none of the words of [`Kind`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no such kind")]
+#[error("a kind is one of {}", Kind::ALL.map(Kind::as_str).join(", "))]
 pub struct UnknownKind;
 
 impl FromStr for Kind {

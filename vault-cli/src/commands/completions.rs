@@ -1,5 +1,5 @@
-//! `completions`: a script that lets a shell ask keyward itself what may come next. Names of secrets are
-//! completed when the vault opens without anybody being asked.
+//! `completions`: a script that lets a shell ask keyward itself what may come next. Names of secrets and
+//! ids of connections are completed when the vault opens without anybody being asked.
 
 use std::io::{self, Write};
 
@@ -7,6 +7,9 @@ use clap::{Args, ValueEnum};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{Bash, CompleteEnv, EnvCompleter, Fish, Zsh};
 use serde::Serialize;
+use vault_core::format::index::Index;
+use vault_core::name::Scope;
+use vault_core::provider;
 
 use crate::arguments::Globals;
 use crate::context::Context;
@@ -68,10 +71,21 @@ pub(crate) fn complete(definition: fn() -> clap::Command) {
 
 /// Completes the names of secrets.
 pub(crate) fn secret_names() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| names().unwrap_or_default())
+    ArgValueCandidates::new(|| candidates(names).unwrap_or_default())
 }
 
-fn names() -> Option<Vec<CompletionCandidate>> {
+/// Completes the ids of connections.
+pub(crate) fn connection_ids() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| candidates(ids).unwrap_or_default())
+}
+
+/// Completes the kinds of connections.
+pub(crate) fn kinds() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| provider::Kind::ALL.map(|kind| CompletionCandidate::new(kind.as_str())).into())
+}
+
+/// Opens the vault if that takes nobody's attention, and picks from its index.
+fn candidates(pick: fn(&Index<'_>, &[Scope]) -> Vec<String>) -> Option<Vec<CompletionCandidate>> {
     let globals = Globals { quiet: true, no_input: true, ..Globals::default() };
     let ctx = Context::new(globals, Err(io::ErrorKind::Unsupported.into()));
     let access = VaultAccess { ctx: &ctx, store: ctx.store().ok()? };
@@ -81,7 +95,17 @@ fn names() -> Option<Vec<CompletionCandidate>> {
     let unlocked = locked.unlock(&mut sources.in_order()).ok()?;
     let index = unlocked.vault.index().ok()?;
     let place = ctx.place().ok()?;
-    let scopes: Vec<u32> = place.scopes().iter().filter_map(|scope| index.scope_position(scope)).collect();
-    let seen = index.current().map(|(_, value)| value).filter(|value| scopes.contains(&value.scope));
-    Some(seen.map(|value| CompletionCandidate::new(value.name.to_string())).collect())
+    Some(pick(&index, &place.scopes()).into_iter().map(CompletionCandidate::new).collect())
+}
+
+fn names(index: &Index<'_>, scopes: &[Scope]) -> Vec<String> {
+    let scopes: Vec<u32> = scopes.iter().filter_map(|scope| index.scope_position(scope)).collect();
+    let current = index.current().map(|(_, value)| value);
+    current.filter(|value| scopes.contains(&value.scope)).map(|value| value.name.to_string()).collect()
+}
+
+fn ids(index: &Index<'_>, scopes: &[Scope]) -> Vec<String> {
+    let connections = index.connections().unwrap_or_default();
+    let seen = connections.iter().filter(|connection| scopes.contains(&connection.scope));
+    seen.map(|connection| connection.id.to_string()).collect()
 }

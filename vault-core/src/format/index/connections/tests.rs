@@ -86,6 +86,14 @@ fn a_schema_that_does_not_fit_the_content_is_refused() {
 }
 
 #[test]
+fn an_index_opens_without_a_look_at_its_connections() {
+    let plaintext = plaintext(&index_with(vec![0xff; 40]));
+    let index = Index::decode(&plaintext).unwrap();
+    assert!(index.connections().is_err());
+    assert_eq!(index, index_with(vec![0xff; 40]), "and they are written again as they were");
+}
+
+#[test]
 fn a_vector_of_no_connections_is_refused() {
     assert!(matches!(index_with(vec![0; 8]).connections(), Err(FormatError::Damaged(_))));
 }
