@@ -102,6 +102,7 @@ fn bash_completes_ids_and_kinds_of_connections() {
     let mut terminal = shell(&home, BASH, BASH_SETUP);
     terminal.type_keys("keyward connections get al\t\n").wait_for("API_KEY in workspace default");
     terminal.type_keys("keyward connections list --kind sl\t\n").wait_for("alerts   slack").wait_for("> ");
+    terminal.type_keys("keyward uses API\t\n").wait_for("keyward uses API_KEY");
     leave(terminal).hides("s3cret");
 }
 

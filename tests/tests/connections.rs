@@ -391,6 +391,7 @@ fn no_value_is_in_any_output_about_connections() {
         "connections list",
         "connections list --json",
         "connections get a",
+        "uses SHARED",
         "status --json",
         "connections set --id a --kind slack --label A --secret-id SLACK_BOT_TOKEN -v",
         "connections rm a -v",

@@ -2,7 +2,7 @@
 
 use keyward_tests::Home;
 
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 27] = [
     "init",
     "put",
     "get",
@@ -19,6 +19,7 @@ const COMMANDS: [&str; 26] = [
     "connections get",
     "connections rm",
     "connections kinds",
+    "uses",
     "status",
     "verify",
     "restore",

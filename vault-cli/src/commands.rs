@@ -16,6 +16,7 @@ pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod slot;
 pub(crate) mod status;
+pub(crate) mod uses;
 pub(crate) mod verify;
 
 use std::process::ExitCode;
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     /// Store, list and remove connections: how to reach a service, and which secret authenticates it
     #[command(visible_alias = "connection")]
     Connections(connections::ConnectionsArguments),
+    /// Show which connections break if a secret is rotated
+    Uses(uses::UsesArguments),
     /// Show the vault, its key slots, which source opens it, and what it protects
     Status(status::StatusArguments),
     /// Check the whole vault: header, index and every stored value
@@ -107,6 +110,7 @@ pub(crate) fn run(ctx: &Context, command: Command, definition: fn() -> clap::Com
         Command::Run(a) => finish(ui, "run", run::run(ctx, &a)),
         Command::Creds(a) => finish(ui, "creds check", creds::run(ctx, &a)),
         Command::Connections(a) => connections::dispatch(ctx, &a),
+        Command::Uses(a) => finish(ui, "uses", uses::run(ctx, &a)),
         Command::Status(a) => finish(ui, "status", status::run(ctx, &a)),
         Command::Verify(a) => finish(ui, "verify", verify::run(ctx, &a)),
         Command::Restore(a) => finish(ui, "restore", restore::run(ctx, &a)),
