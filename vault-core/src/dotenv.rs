@@ -24,6 +24,7 @@ use self::scan::escape_leading_hashes;
 use crate::input::{self, InputError};
 use crate::secret::SecretString;
 
+pub mod lines;
 mod scan;
 
 /// The largest `.env` text that is read, in bytes.

@@ -1,4 +1,4 @@
-//! Finds where the values of a `.env` text start, and saves the values that start with `#`.
+//! Finds where the assignments of a `.env` text stand, and saves the values that start with `#`.
 //!
 //! The crate takes the `#` of `COLOR=#FF0000` for the start of a comment and gives an empty value, where
 //! a shell, `docker` and `python-dotenv` give `#FF0000`; a password must not vanish like that. Such a `#`
@@ -14,7 +14,8 @@ pub(super) fn escape_leading_hashes(text: &str) -> Option<Zeroizing<String>> {
     }
     let mut escaped = Zeroizing::new(String::with_capacity(2 * text.len()));
     let mut copied = 0;
-    for at in value_starts(text).into_iter().filter(|at| has_leading_hash(&text[*at..])) {
+    let values = assignments(text).into_iter().map(|assignment| assignment.value_at);
+    for at in values.filter(|at| has_leading_hash(&text[*at..])) {
         escaped.push_str(&text[copied..at]);
         escaped.push('\\');
         copied = at;
@@ -28,9 +29,25 @@ fn has_leading_hash(value: &str) -> bool {
     second.is_some_and(|second| !second.is_whitespace())
 }
 
-/// Returns the positions right behind the `=` of each assignment. A line that is none is passed over: to
-/// refuse it is the parser's part.
-fn value_starts(text: &str) -> Vec<usize> {
+/// Where an assignment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The start of its line.
+    pub(super) line_at: usize,
+    /// The position right behind its `=`.
+    pub(super) value_at: usize,
+}
+
+impl Place {
+    /// Returns the name.
+    pub(super) fn name(self, text: &str) -> &str {
+        name_of(&text[self.line_at..self.value_at - 1])
+    }
+}
+
+/// Returns where each assignment stands. A line that is none is passed over: to refuse it is the parser's
+/// part.
+pub(super) fn assignments(text: &str) -> Vec<Place> {
     let mut found = Vec::new();
     let mut at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     while at < text.len() {
@@ -40,7 +57,7 @@ fn value_starts(text: &str) -> Vec<usize> {
             continue;
         };
         let value_at = at + head.len() + 1;
-        found.push(value_at);
+        found.push(Place { line_at: at, value_at });
         at = line_end(text, value_end(text, value_at)) + 1;
     }
     found
@@ -97,12 +114,6 @@ mod tests {
 
     use super::*;
 
-    fn name_before(text: &str, value_at: usize) -> &str {
-        let before = &text[..value_at - 1];
-        let line = before.rsplit(['\n', '\r']).next().unwrap();
-        name_of(if line.len() == before.len() { line.strip_prefix('\u{feff}').unwrap_or(line) } else { line })
-    }
-
     #[test]
     fn only_a_hash_right_behind_the_equals_sign_is_escaped() {
         let cases = [
@@ -152,7 +163,7 @@ mod tests {
             let text = pieces.concat();
             let loader = EnvLoader::with_reader(text.as_bytes()).sequence(EnvSequence::InputOnly);
             if let Ok(map) = loader.load() {
-                let scanned: BTreeSet<_> = value_starts(&text).iter().map(|at| name_before(&text, *at)).collect();
+                let scanned: BTreeSet<_> = assignments(&text).iter().map(|place| place.name(&text)).collect();
                 prop_assert_eq!(scanned, map.keys().map(String::as_str).collect());
             }
         }
