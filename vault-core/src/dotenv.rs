@@ -13,6 +13,7 @@
 //! binary's allocator ([`crate::harden::wiping_allocator`]), not by a secret type.
 
 use std::fmt;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::str;
 use std::time::Duration;
@@ -20,7 +21,8 @@ use std::vec;
 
 use ::dotenv::{EnvLoader, EnvSequence, Error as ReaderError, ParseErrorKind};
 
-use self::scan::escape_leading_hashes;
+use self::lines::LineCounter;
+use self::scan::{assignments, escape_leading_hashes};
 use crate::input::{self, InputError};
 use crate::secret::SecretString;
 
@@ -40,8 +42,13 @@ impl EnvFile {
     /// Returns the value that `name` is given last.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&SecretString> {
-        let position = self.0.binary_search_by(|(found, _)| found.as_str().cmp(name)).ok()?;
-        Some(&self.0[position].1)
+        position(&self.0, name).map(|position| &self.0[position].1)
+    }
+
+    /// Takes the value that `name` is given last out of the file, which then has an empty one.
+    pub(crate) fn take(&mut self, name: &str) -> Option<SecretString> {
+        let position = position(&self.0, name)?;
+        Some(mem::replace(&mut self.0[position].1, SecretString::new(String::new())))
     }
 
     /// Returns names and values in the order of the names.
@@ -75,6 +82,38 @@ impl IntoIterator for EnvFile {
 impl fmt::Debug for EnvFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "EnvFile({} names)", self.len())
+    }
+}
+
+/// On which line of a `.env` text each name is given its last value.
+#[derive(Default)]
+pub struct Lines(Vec<(String, usize)>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        let mut counter = LineCounter::default();
+        let named = assignments(text).into_iter().map(|place| {
+            let line = counter.line_at(text, place.line_at);
+            (place.name(text).to_owned(), line)
+        });
+        let mut lines: Vec<_> = named.collect();
+        lines.reverse();
+        lines.sort_by(|(one, _), (next, _)| one.cmp(next));
+        lines.dedup_by(|(earlier, _), (last, _)| earlier == last);
+        Self(lines)
+    }
+
+    /// Returns the line of `name`, from 1.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<usize> {
+        position(&self.0, name).map(|position| self.0[position].1)
+    }
+}
+
+impl fmt::Debug for Lines {
+    /// Shows no name, as [`EnvFile`] does not.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Lines({} names)", self.0.len())
     }
 }
 
@@ -171,8 +210,26 @@ pub enum Mistake {
 ///
 /// [`DotenvError`] names the file and what is wrong with it, by line number where there is one.
 pub fn read(path: &Path, deadline: Duration) -> Result<EnvFile, DotenvError> {
+    read_and(path, deadline, |_| ()).map(|(file, ())| file)
+}
+
+/// Does what [`read`] does, and says on which line each name is.
+///
+/// # Errors
+///
+/// [`DotenvError`], as of [`read`].
+pub fn read_with_lines(path: &Path, deadline: Duration) -> Result<(EnvFile, Lines), DotenvError> {
+    read_and(path, deadline, |bytes| str::from_utf8(bytes).map(Lines::of).unwrap_or_default())
+}
+
+/// Reads the file once, and takes what else is wanted from its bytes.
+fn read_and<T>(
+    path: &Path,
+    deadline: Duration,
+    more: impl FnOnce(&[u8]) -> T,
+) -> Result<(EnvFile, T), DotenvError> {
     let bytes = input::read(path, MAX_ENV_FILE, deadline).map_err(Problem::Input);
-    let file = bytes.and_then(|bytes| parse_bytes(bytes.expose_secret()));
+    let file = bytes.and_then(|bytes| Ok((parse_bytes(bytes.expose_secret())?, more(bytes.expose_secret()))));
     file.map_err(|problem| DotenvError { file: path.to_owned(), problem })
 }
 
@@ -210,6 +267,11 @@ fn without_content(error: &ReaderError) -> Problem {
     let mistake = mistake(error.kind());
     let before_values = matches!(mistake, Mistake::OpenQuote | Mistake::MissingName);
     Problem::Syntax { line: error.line(), column: before_values.then(|| error.column()), mistake }
+}
+
+/// Finds a name in a list that is sorted by names.
+fn position<T>(list: &[(String, T)], name: &str) -> Option<usize> {
+    list.binary_search_by(|(found, _)| found.as_str().cmp(name)).ok()
 }
 
 const fn mistake(kind: &ParseErrorKind) -> Mistake {
@@ -391,6 +453,25 @@ mod tests {
         assert_eq!(error.line(), Some(2));
         fs::write(&path, "A=1\nB=2").unwrap();
         assert_eq!(read(&path, Duration::ZERO).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn names_are_told_with_the_line_of_their_last_value() {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join(".env");
+        fs::write(&path, "\u{feff}A=1\r\nexport B=\"x\nC=y\"\r\n# C=\rD = 4\nA=\n").unwrap();
+        let (file, lines) = read_with_lines(&path, Duration::ZERO).unwrap();
+        assert_eq!(file.len(), 3);
+        assert_eq!(["A", "B", "C", "D"].map(|name| lines.get(name)), [Some(6), Some(2), None, Some(5)]);
+        assert_eq!(format!("{lines:?}"), "Lines(3 names)");
+    }
+
+    #[test]
+    fn a_value_is_taken_once() {
+        let mut file = parse_text("A=1\nB=2").unwrap();
+        assert_eq!(file.take("A").unwrap().expose_secret(), "1");
+        assert_eq!(file.get("A").unwrap().expose_secret(), "");
+        assert!(file.take("C").is_none());
     }
 
     #[test]

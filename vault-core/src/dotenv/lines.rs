@@ -49,13 +49,13 @@ pub fn line_of_name(text: &[u8], name: &str) -> Option<usize> {
 
 /// Numbers ascending positions without going back to the start for each.
 #[derive(Debug, Default)]
-struct LineCounter {
+pub(super) struct LineCounter {
     before: usize,
     lines_before: usize,
 }
 
 impl LineCounter {
-    fn line_at(&mut self, text: &str, position: usize) -> usize {
+    pub(super) fn line_at(&mut self, text: &str, position: usize) -> usize {
         self.lines_before += line_of(&text.as_bytes()[self.before..], position - self.before) - 1;
         self.before = position;
         self.lines_before + 1
