@@ -179,7 +179,7 @@ impl Provider {
     }
 
     /// Returns the spellings under which `name` may be stored: itself first, then its aliases.
-    pub fn spellings(&self, name: &'static str) -> impl Iterator<Item = &'static str> + use<> {
+    pub fn spellings(&self, name: &'static str) -> impl Iterator<Item = &'static str> + Clone + use<> {
         let aliases = self.key(name).map_or(&[][..], |key| key.aliases);
         std::iter::once(name).chain(aliases.iter().copied())
     }
@@ -187,6 +187,11 @@ impl Provider {
     /// Returns every required name of every group; a name in two groups comes twice.
     pub fn required(&self) -> impl Iterator<Item = &'static str> + use<> {
         self.require.iter().flat_map(|group| group.iter().copied())
+    }
+
+    /// Returns every required and optional name; a name in two groups comes twice.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.required().chain(self.optional.iter().copied())
     }
 
     fn is_called(&self, text: &str) -> bool {

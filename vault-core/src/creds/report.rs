@@ -5,7 +5,8 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use crate::provider::Kind;
+use super::sources::Finding;
+use crate::provider::{Kind, Provider};
 
 /// What became of the question to the vault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -22,29 +23,52 @@ pub enum VaultUse {
 /// What the check found. It has names, states and labels: no value, nor its length or hash.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// Whether every known provider was checked because no required name of any occurs.
+    /// Whether every provider was checked because none is in use.
     pub assumed_all: bool,
     /// What became of the question to the vault.
     pub vault: VaultUse,
     /// The providers that were checked or skipped.
     pub providers: Vec<ProviderReport>,
+    /// The names that are required by themselves.
+    pub keys: Vec<KeyReport>,
     /// The required names that are missing or empty, each once.
-    pub missing: Vec<&'static str>,
+    pub missing: Vec<String>,
     /// The required names that only the vault, which could not be opened, can tell about, each once.
-    pub unknown: Vec<&'static str>,
+    pub unknown: Vec<String>,
+    /// The names whose values have not the shape that is known for them, each once.
+    pub malformed: Vec<String>,
+    #[serde(skip)]
+    strict: bool,
 }
 
 impl Report {
-    pub(super) fn new(assumed_all: bool, vault: VaultUse, providers: Vec<ProviderReport>) -> Self {
-        let missing = required_names(&providers, &[State::Empty, State::Missing]);
-        let unknown = required_names(&providers, &[State::Unknown]);
-        Self { assumed_all, vault, providers, missing, unknown }
+    pub(super) fn new(
+        assumed_all: bool,
+        vault: VaultUse,
+        providers: Vec<ProviderReport>,
+        keys: Vec<KeyReport>,
+        strict: bool,
+    ) -> Self {
+        let all = || providers.iter().flat_map(|provider| &provider.keys).chain(&keys);
+        let required =
+            |states: &[State]| names(all().filter(|key| key.required && states.contains(&key.state)));
+        let missing = required(&[State::Empty, State::Missing]);
+        let unknown = required(&[State::Unknown]);
+        let malformed = names(all().filter(|key| key.state == State::Malformed));
+        Self { assumed_all, vault, providers, keys, missing, unknown, malformed, strict }
     }
 
-    /// Tells whether every provider is satisfied or skipped.
+    /// Tells whether all that is required is there; in a strict check, also whether it has the right shape.
     #[must_use]
     pub const fn ok(&self) -> bool {
-        self.missing.is_empty() && self.unknown.is_empty()
+        self.missing.is_empty() && self.unknown.is_empty() && (self.malformed.is_empty() || !self.strict)
+    }
+
+    /// Tells whether there were providers, and all of them were skipped.
+    #[must_use]
+    pub fn skipped_all(&self) -> bool {
+        let skipped = self.providers.iter().all(|provider| provider.outcome == Outcome::Skipped);
+        !self.providers.is_empty() && skipped && self.keys.is_empty()
     }
 }
 
@@ -63,10 +87,18 @@ pub struct ProviderReport {
     pub keys: Vec<KeyReport>,
 }
 
+impl ProviderReport {
+    pub(super) const fn new(provider: &'static Provider, outcome: Outcome, keys: Vec<KeyReport>) -> Self {
+        Self { id: provider.id, name: provider.name, kind: provider.kind, outcome, keys }
+    }
+}
+
 /// How a provider stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
+    /// A value has another shape than is known for it, and the check is strict.
+    Malformed,
     /// A name of the closest group is missing or empty.
     Missing,
     /// A group is complete, or none is needed.
@@ -81,7 +113,7 @@ pub enum Outcome {
 #[derive(Debug, Serialize)]
 pub struct KeyReport {
     /// The canonical name.
-    pub name: &'static str,
+    pub name: String,
     /// Whether the group that is reported needs it.
     pub required: bool,
     /// How it stands.
@@ -89,13 +121,19 @@ pub struct KeyReport {
     /// Where it occurs.
     pub source: Option<Source>,
     /// The alias under which it occurs, if not under its canonical name.
-    pub alias: Option<&'static str>,
+    pub alias: Option<String>,
 }
 
 impl KeyReport {
+    pub(super) fn new(name: &str, required: bool, finding: Finding<'_, '_>) -> Self {
+        let Finding { state, source, spelling, .. } = finding;
+        let alias = spelling.filter(|spelling| *spelling != name).map(str::to_owned);
+        Self { name: name.to_owned(), required, state, source, alias }
+    }
+
     /// Tells whether the name occurs in any source, be it empty.
     pub(super) const fn occurs(&self) -> bool {
-        matches!(self.state, State::Empty | State::Present)
+        self.source.is_some()
     }
 }
 
@@ -105,6 +143,8 @@ impl KeyReport {
 pub enum State {
     /// It occurs with a blank value alone.
     Empty,
+    /// It has a value of another shape than is known for it.
+    Malformed,
     /// It occurs nowhere.
     Missing,
     /// It has a value.
@@ -128,9 +168,8 @@ pub enum Source {
     Vault,
 }
 
-/// Returns the required names in one of `states`, each once, in the order of the report.
-fn required_names(providers: &[ProviderReport], states: &[State]) -> Vec<&'static str> {
+/// Returns the names of keys, each once, in the order of the report.
+fn names<'a>(keys: impl Iterator<Item = &'a KeyReport>) -> Vec<String> {
     let mut seen = HashSet::new();
-    let required = providers.iter().flat_map(|provider| &provider.keys).filter(|key| key.required);
-    required.filter(|key| states.contains(&key.state) && seen.insert(key.name)).map(|key| key.name).collect()
+    keys.filter(|key| seen.insert(&key.name)).map(|key| key.name.clone()).collect()
 }

@@ -1,53 +1,64 @@
 //! Where the credential check looks names up: environment, files, vault, in this order.
 
-use std::collections::{BTreeSet, HashSet};
-use std::ffi::OsStr;
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fmt;
 
-use super::report::{KeyReport, Source, State, VaultUse};
+use super::report::{Source, State, VaultUse};
 use crate::dotenv::EnvFile;
+use crate::name::SecretName;
 use crate::provider::Provider;
+use crate::secret::SecretString;
 
-/// The names that occur in the environment or in a file, and for each whether its value is blank. The
-/// values themselves are not kept. Sorted by name, each once: few names are ever looked up, and a hash
-/// table of all of them costs more than the lookups.
+/// The names that a check looks up in the environment and in files, sorted, each once.
+#[derive(Debug)]
+pub struct Wanted<'a>(Vec<&'a str>);
+
+impl<'a> Wanted<'a> {
+    /// Returns every spelling of every name of the providers, and the names that are required by themselves.
+    #[must_use]
+    pub fn new(providers: &[&'static Provider], keys: &'a [SecretName]) -> Self {
+        let names = providers.iter().flat_map(|provider| provider.names().map(move |name| (provider, name)));
+        let spelling = |(provider, name): (&&'static Provider, _)| provider.spellings(name);
+        let spellings = names.flat_map(spelling).map(|spelling| -> &'a str { spelling });
+        spellings.chain(keys.iter().map(SecretName::as_str)).collect()
+    }
+
+    /// Returns the names.
+    pub(super) fn into_names(self) -> Vec<&'a str> {
+        self.0
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.binary_search(&name).is_ok()
+    }
+}
+
+impl<'a> FromIterator<&'a str> for Wanted<'a> {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(names: I) -> Self {
+        let mut names: Vec<_> = names.into_iter().collect();
+        names.sort_unstable();
+        names.dedup();
+        Self(names)
+    }
+}
+
+/// The names that occur in the environment or in a file and are looked up, with their values. Sorted by
+/// name, each once.
 #[derive(Default)]
 pub struct Occurrences(Vec<(String, Value)>);
 
 impl Occurrences {
-    fn get(&self, name: &str) -> Option<Value> {
-        let position = self.0.binary_search_by(|(found, _)| found.as_str().cmp(name)).ok()?;
-        Some(self.0[position].1)
-    }
-}
-
-impl fmt::Debug for Occurrences {
-    /// Shows no name: one of a file may be a piece of a value, as [`EnvFile`] says.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Occurrences({} names)", self.0.len())
-    }
-}
-
-/// What is kept of a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Value {
-    Blank,
-    Given,
-}
-
-impl Value {
-    fn of(text: &str) -> Self {
-        if text.trim().is_empty() { Self::Blank } else { Self::Given }
-    }
-}
-
-impl<N: AsRef<OsStr>, V: AsRef<OsStr>> FromIterator<(N, V)> for Occurrences {
-    /// Takes names and values as the environment has them. A name that is not UTF-8 is none that a
-    /// provider has; a value that is not UTF-8 is not blank. Of a name given twice, the last value counts.
-    fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
+    /// Takes the names that are wanted out of an environment. A value that is not UTF-8 is not blank. Of a
+    /// name given twice, the last value counts.
+    #[must_use]
+    pub fn in_environment(
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+        wanted: &Wanted<'_>,
+    ) -> Self {
         let named = variables.into_iter().filter_map(|(name, value)| {
-            let value = value.as_ref().to_str().map_or(Value::Given, Value::of);
-            Some((name.as_ref().to_str()?.to_owned(), value))
+            let name = name.into_string().ok().filter(|name| wanted.has(name))?;
+            Some((name, value.into_string().map_or(Value::NotText, Value::of)))
         });
         let mut named: Vec<_> = named.collect();
         named.reverse();
@@ -55,11 +66,42 @@ impl<N: AsRef<OsStr>, V: AsRef<OsStr>> FromIterator<(N, V)> for Occurrences {
         named.dedup_by(|(later, _), (kept, _)| later == kept);
         Self(named)
     }
+
+    /// Takes the names that are wanted out of a file.
+    #[must_use]
+    pub fn in_file(mut file: EnvFile, wanted: &Wanted<'_>) -> Self {
+        let taken = |name: &&str| Some(((*name).to_owned(), Value::from(file.take(name)?)));
+        Self(wanted.0.iter().filter_map(taken).collect())
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        let position = self.0.binary_search_by(|(found, _)| found.as_str().cmp(name)).ok()?;
+        Some(&self.0[position].1)
+    }
 }
 
-impl From<EnvFile> for Occurrences {
-    fn from(file: EnvFile) -> Self {
-        Self(file.into_iter().map(|(name, value)| (name, Value::of(value.expose_secret()))).collect())
+impl fmt::Debug for Occurrences {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Occurrences({} names)", self.0.len())
+    }
+}
+
+/// What is kept of a value.
+enum Value {
+    Blank,
+    Given(SecretString),
+    NotText,
+}
+
+impl Value {
+    fn of(text: String) -> Self {
+        Self::from(SecretString::new(text))
+    }
+}
+
+impl From<SecretString> for Value {
+    fn from(text: SecretString) -> Self {
+        if text.expose_secret().trim().is_empty() { Self::Blank } else { Self::Given(text) }
     }
 }
 
@@ -75,8 +117,13 @@ pub struct FileNames {
 /// What the vault says to a batch of names.
 #[derive(Debug)]
 pub enum VaultAnswer {
-    /// These of the names have a secret. An absent vault has none.
-    Found(Vec<String>),
+    /// It was opened, or is absent and has nothing.
+    Answered {
+        /// Those of the names that have a secret.
+        found: Vec<String>,
+        /// The names of the secrets that connections refer to.
+        connected: Vec<String>,
+    },
     /// The vault can't be opened.
     Unavailable,
 }
@@ -90,7 +137,7 @@ pub(super) struct Sources<'a> {
 
 /// What is known of the vault.
 pub(super) enum Vault {
-    Answered(HashSet<String>),
+    Answered { found: HashSet<String>, connected: HashSet<String> },
     NotAsked,
     Unavailable,
 }
@@ -98,75 +145,117 @@ pub(super) enum Vault {
 impl Vault {
     pub(super) const fn used(&self) -> VaultUse {
         match self {
-            Self::Answered(_) => VaultUse::Answered,
+            Self::Answered { .. } => VaultUse::Answered,
             Self::NotAsked => VaultUse::NotAsked,
             Self::Unavailable => VaultUse::Unavailable,
         }
     }
 
+    /// Tells whether a connection refers to the secret `name`.
+    pub(super) fn connects(&self, name: &str) -> bool {
+        matches!(self, Self::Answered { connected, .. } if connected.contains(name))
+    }
+
     fn has(&self, name: &str) -> bool {
-        matches!(self, Self::Answered(found) if found.contains(name))
+        matches!(self, Self::Answered { found, .. } if found.contains(name))
     }
 }
 
 impl From<VaultAnswer> for Vault {
     fn from(answer: VaultAnswer) -> Self {
         match answer {
-            VaultAnswer::Found(names) => Self::Answered(names.into_iter().collect()),
+            VaultAnswer::Answered { found, connected } => Self::Answered {
+                found: found.into_iter().collect(),
+                connected: connected.into_iter().collect(),
+            },
             VaultAnswer::Unavailable => Self::Unavailable,
         }
     }
 }
 
-impl Sources<'_> {
-    /// Returns every spelling of those names that have a value outside the vault under none.
-    pub(super) fn spellings_of_absent(
-        &self,
-        names: impl Iterator<Item = (&'static Provider, &'static str)>,
-    ) -> BTreeSet<&'static str> {
-        let absent = names.filter(|(provider, name)| self.look_up(provider, name).state != State::Present);
-        absent.flat_map(|(provider, name)| provider.spellings(name)).collect()
+/// How a name stands, and where.
+pub(super) struct Finding<'a, 'n> {
+    pub(super) state: State,
+    pub(super) source: Option<Source>,
+    /// The spelling under which it occurs.
+    pub(super) spelling: Option<&'n str>,
+    /// The value that makes it present, where that is at hand.
+    value: Option<&'a Value>,
+}
+
+impl Finding<'_, '_> {
+    const fn nowhere(state: State) -> Self {
+        Self { state, source: None, spelling: None, value: None }
     }
 
-    /// Tells how a name stands, for a report that does not need it.
-    pub(super) fn look_up(&self, provider: &Provider, name: &'static str) -> KeyReport {
-        let found = |state, source, spelling: &'static str| KeyReport {
-            name,
-            required: false,
-            state,
+    /// Tells whether the name has a value.
+    pub(super) fn is_present(&self) -> bool {
+        self.state == State::Present
+    }
+
+    /// Tells whether the name occurs in any source, be it empty.
+    pub(super) const fn occurs(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// Asks whether the value has the right shape. One that is not text has none.
+    pub(super) fn judged(mut self, fits: impl FnOnce(&str) -> bool) -> Self {
+        let is_malformed = match self.value {
+            Some(Value::Given(text)) => !fits(text.expose_secret()),
+            Some(Value::NotText) => !fits(NO_TEXT),
+            _ => false,
+        };
+        if is_malformed {
+            self.state = State::Malformed;
+        }
+        self
+    }
+}
+
+/// What stands for a value that is not UTF-8 where its shape is asked: no shape takes it.
+const NO_TEXT: &str = "\u{fffd}";
+
+impl<'a> Sources<'a> {
+    /// Looks for a name under its spellings.
+    pub(super) fn find<'n>(&self, spellings: impl Iterator<Item = &'n str> + Clone) -> Finding<'a, 'n> {
+        if let Some(present) = self.outside(spellings.clone(), |value| !matches!(value, Value::Blank)) {
+            return Finding { state: State::Present, ..present };
+        }
+        if let Some(spelling) = spellings.clone().find(|spelling| self.vault.has(spelling)) {
+            let (source, spelling) = (Some(Source::Vault), Some(spelling));
+            return Finding { state: State::Present, source, spelling, value: None };
+        }
+        let blank = self.outside(spellings, |value| matches!(value, Value::Blank));
+        blank.unwrap_or_else(|| match self.vault {
+            Vault::Unavailable => Finding::nowhere(State::Unknown),
+            _ => Finding::nowhere(State::Missing),
+        })
+    }
+
+    /// Finds the first value of the name in the environment and the files that is as `wanted`.
+    fn outside<'n>(
+        &self,
+        spellings: impl Iterator<Item = &'n str> + Clone,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Option<Finding<'a, 'n>> {
+        let find_in = |names: &'a Occurrences| {
+            spellings
+                .clone()
+                .find_map(|spelling| Some((spelling, names.get(spelling).filter(|v| wanted(v))?)))
+        };
+        let in_env = find_in(self.env).map(|found| (Source::Env, found));
+        let found = in_env.or_else(|| {
+            let in_file = |file: &'a FileNames| {
+                Some((Source::File { label: file.label.clone() }, find_in(&file.names)?))
+            };
+            self.files.iter().rev().find_map(in_file)
+        });
+        let (source, (spelling, value)) = found?;
+        Some(Finding {
+            state: State::Empty,
             source: Some(source),
-            alias: Some(spelling).filter(|spelling| *spelling != name),
-        };
-        if let Some((source, spelling)) = self.outside(provider, name, Value::Given) {
-            return found(State::Present, source, spelling);
-        }
-        if let Some(spelling) = provider.spellings(name).find(|spelling| self.vault.has(spelling)) {
-            return found(State::Present, Source::Vault, spelling);
-        }
-        if let Some((source, spelling)) = self.outside(provider, name, Value::Blank) {
-            return found(State::Empty, source, spelling);
-        }
-        let unknown = matches!(self.vault, Vault::Unavailable);
-        let state = if unknown { State::Unknown } else { State::Missing };
-        KeyReport { name, required: false, state, source: None, alias: None }
-    }
-
-    /// Finds the first `value` of the name in the environment and the files.
-    fn outside(
-        &self,
-        provider: &Provider,
-        name: &'static str,
-        value: Value,
-    ) -> Option<(Source, &'static str)> {
-        let spelling_in = |names: &Occurrences| {
-            provider.spellings(name).find(|spelling| names.get(spelling) == Some(value))
-        };
-        let in_env = spelling_in(self.env).map(|spelling| (Source::Env, spelling));
-        in_env.or_else(|| {
-            self.files.iter().rev().find_map(|file| {
-                let spelling = spelling_in(&file.names)?;
-                Some((Source::File { label: file.label.clone() }, spelling))
-            })
+            spelling: Some(spelling),
+            value: Some(value),
         })
     }
 }

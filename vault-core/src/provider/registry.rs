@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::overlay::{self, Own, RegistryError, RegistryProblem};
 use super::rules::Mistake;
-use super::{PROVIDERS, Provider};
+use super::{PROVIDERS, Provider, ProviderKey};
 
 /// All known providers. Ids and aliases are unique together.
 #[derive(Debug, Clone)]
@@ -42,6 +42,12 @@ impl Registry {
     #[must_use]
     pub fn find(&self, id_or_alias: &str) -> Option<&'static Provider> {
         self.iter().find(|provider| provider.is_called(id_or_alias))
+    }
+
+    /// Returns what is known about `name`, as a canonical name or as an alias, of any provider.
+    pub fn keys_called(&self, name: &str) -> impl Iterator<Item = &'static ProviderKey> {
+        let is_called = move |key: &&'static ProviderKey| key.env == name || key.aliases.contains(&name);
+        self.iter().flat_map(|provider| provider.keys).filter(is_called)
     }
 
     fn put(&mut self, provider: &'static Provider) {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use vault_core::creds::{
-    self, FileNames, Occurrences, Outcome, Request, Source, State, VaultAnswer, VaultUse,
+    self, Choice, FileNames, Occurrences, Outcome, Request, Source, State, VaultAnswer, VaultUse, Wanted,
 };
 use vault_core::dotenv;
 use vault_core::name::SecretName;
-use vault_core::provider::{self, Provider};
+use vault_core::provider::{Provider, Registry};
 
 use crate::context::Context;
 use crate::error::{CommandError, Kind};
@@ -64,8 +64,8 @@ impl Report for CheckReport {
         let mut table = tabwriter::TabWriter::new(out).padding(2);
         for provider in &self.found.providers {
             writeln!(table, "{}\t{}", outcome(provider.outcome), provider.id)?;
-            for key in provider.keys.iter().filter(|key| key.required || key.state == State::Present) {
-                let alias = key.alias.map_or_else(String::new, |alias| format!(" as {alias}"));
+            for key in provider.keys.iter().filter(|key| key.required || key.source.is_some()) {
+                let alias = key.alias.as_ref().map_or_else(String::new, |alias| format!(" as {alias}"));
                 writeln!(
                     table,
                     "\t  {}\t{}{}{alias}",
@@ -97,15 +97,20 @@ impl Report for CheckReport {
 /// Runs the check; a vault that stays locked makes names unknown, not missing.
 pub(crate) fn run(ctx: &Context, args: &CheckArguments) -> Result<CheckReport, CommandError> {
     let uses = |source: CheckSource| args.source.is_empty() || args.source.contains(&source);
-    let providers = selected(&args.provider)?;
-    let files = if uses(CheckSource::File) { read_files(&args.secrets_file)? } else { Vec::new() };
+    let registry = Registry::built_in();
+    let (providers, choice) = selected(&registry, &args.provider)?;
+    let wanted = Wanted::new(&providers, &[]);
+    let files = if uses(CheckSource::File) { read_files(&args.secrets_file, &wanted)? } else { Vec::new() };
     let inherited = if uses(CheckSource::Env) { ctx.inherited_environment() } else { Vec::new() };
-    let env: Occurrences = inherited.iter().map(|(name, value)| (name, value)).collect();
-    let request = Request { providers: &providers, air_gap: ctx.is_air_gapped(), env: &env, files: &files };
+    let env = Occurrences::in_environment(inherited, &wanted);
+    let (providers, files) = (&providers[..], &files[..]);
+    let (air_gap, registry) = (ctx.is_air_gapped(), &registry);
+    let request =
+        Request { providers, choice, keys: &[], registry, air_gap, strict: false, env: &env, files };
     let mut locked = None;
     let found = creds::check(&request, |names| {
         if !uses(CheckSource::Vault) {
-            return VaultAnswer::Found(Vec::new());
+            return nothing_found();
         }
         in_vault(ctx, names).unwrap_or_else(|error| {
             locked = Some(error);
@@ -129,45 +134,54 @@ fn tell(ctx: &Context, found: &creds::Report, locked: Option<&CommandError>) {
     }
 }
 
-fn selected(names: &[String]) -> Result<Vec<&'static Provider>, CommandError> {
+fn selected(registry: &Registry, names: &[String]) -> Result<(Vec<&'static Provider>, Choice), CommandError> {
+    if names.is_empty() {
+        return Ok((registry.iter().collect(), Choice::InUse));
+    }
     let find = |name: &String| {
-        provider::find(name).ok_or_else(|| {
-            let known: Vec<&str> = provider::all().iter().map(|provider| provider.id).collect();
+        registry.find(name).ok_or_else(|| {
+            let known: Vec<&str> = registry.iter().map(|provider| provider.id).collect();
             CommandError::usage(format!("unknown provider: {name}"))
                 .hint(format!("one of {}", known.join(", ")))
         })
     };
-    names.iter().map(find).collect()
+    Ok((names.iter().map(find).collect::<Result<_, _>>()?, Choice::All))
 }
 
-fn read_files(paths: &[PathBuf]) -> Result<Vec<FileNames>, CommandError> {
+fn read_files(paths: &[PathBuf], wanted: &Wanted<'_>) -> Result<Vec<FileNames>, CommandError> {
     let read = |path: &PathBuf| {
         let file = dotenv::read(path, FILE_DEADLINE).map_err(|error| {
             CommandError::new(Kind::UnreadableFile, error.to_string())
                 .caused_by_sources_of(&error)
                 .hint("no line's content is ever shown; look at the file itself")
         })?;
-        Ok(FileNames { label: path.display().to_string(), names: Occurrences::from(file) })
+        Ok(FileNames { label: path.display().to_string(), names: Occurrences::in_file(file, wanted) })
     };
     paths.iter().map(read).collect()
+}
+
+const fn nothing_found() -> VaultAnswer {
+    VaultAnswer::Answered { found: Vec::new(), connected: Vec::new() }
 }
 
 /// Which of the names the vault has, without asking anybody.
 fn in_vault(ctx: &Context, names: &[&str]) -> Result<VaultAnswer, CommandError> {
     let place = ctx.place()?;
     let access = VaultAccess::new(ctx)?;
-    let Some(opened) = access.open_quietly()? else { return Ok(VaultAnswer::Found(Vec::new())) };
+    let Some(opened) = access.open_quietly()? else { return Ok(nothing_found()) };
     let index = access.index(&opened)?;
     let scopes = place.scopes();
     let has = |name: &str| {
         let name = SecretName::parse(name).ok();
         name.is_some_and(|name| scopes.iter().any(|scope| !index.versions(scope, &name).is_empty()))
     };
-    Ok(VaultAnswer::Found(names.iter().filter(|name| has(name)).map(ToString::to_string).collect()))
+    let found = names.iter().filter(|name| has(name)).map(ToString::to_string).collect();
+    Ok(VaultAnswer::Answered { found, connected: Vec::new() })
 }
 
 const fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
+        Outcome::Malformed => "malformed",
         Outcome::Missing => "missing",
         Outcome::Satisfied => "ok",
         Outcome::Skipped => "skipped",
@@ -178,6 +192,7 @@ const fn outcome(outcome: Outcome) -> &'static str {
 const fn state(state: State) -> &'static str {
     match state {
         State::Empty => "empty",
+        State::Malformed => "malformed",
         State::Missing => "missing",
         State::Present => "present",
         State::Unknown => "unknown",
