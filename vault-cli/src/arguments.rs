@@ -26,7 +26,7 @@ pub(crate) struct Globals {
     /// Look in or write to this scope alone
     #[arg(long, global = true, value_name = "SCOPE", help_heading = GLOBAL)]
     pub(crate) scope: Option<ScopeKind>,
-    /// Open no network socket and skip cloud providers [env: KEYWARD_AIR_GAP]
+    /// Open no network socket and skip cloud providers [env: KEYWARD_AIR_GAP; config.toml: air_gap]
     #[arg(long, global = true, help_heading = GLOBAL)]
     pub(crate) air_gap: bool,
     /// Never prompt

@@ -2,6 +2,7 @@
 //! CLI that reads the environment and the clock.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use vault_core::store::FileStore;
 use crate::arguments::{Globals, ScopeKind, SourceKind};
 use crate::directories::Directories;
 use crate::error::{CommandError, Kind};
+use crate::settings::{self, Settings};
 use crate::ui::Ui;
 use crate::workspace;
 
@@ -31,6 +33,27 @@ pub(crate) struct Context {
     globals: Globals,
     directories: Result<Directories, CommandError>,
     limits: io::Result<OriginalLimits>,
+}
+
+/// What forbids the use of a network.
+#[derive(Debug)]
+pub(crate) enum AirGap {
+    /// `--air-gap`
+    Flag,
+    /// The configuration file.
+    Settings(PathBuf),
+    /// `KEYWARD_AIR_GAP`
+    Variable,
+}
+
+impl fmt::Display for AirGap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("--air-gap"),
+            Self::Settings(path) => write!(f, "air_gap in {}", path.display()),
+            Self::Variable => f.write_str("KEYWARD_AIR_GAP"),
+        }
+    }
 }
 
 /// The workspace and tenant that a command acts in.
@@ -135,10 +158,24 @@ impl Context {
         Duration::from_secs(if io::IsTerminal::is_terminal(&io::stderr()) { 30 } else { 3 })
     }
 
-    /// Tells whether `--air-gap` or its variable is set.
-    pub(crate) fn is_air_gapped(&self) -> bool {
-        self.globals.air_gap
-            || variable("KEYWARD_AIR_GAP").is_some_and(|value| value != "0" && value != "false")
+    /// Tells whether no network may be used.
+    pub(crate) fn is_air_gapped(&self) -> Result<bool, CommandError> {
+        self.air_gap().map(|from| from.is_some())
+    }
+
+    /// Returns what forbids the use of a network: the first of flag, variable and configuration that does.
+    /// None of them can allow what another one forbids.
+    pub(crate) fn air_gap(&self) -> Result<Option<AirGap>, CommandError> {
+        if self.globals.air_gap {
+            return Ok(Some(AirGap::Flag));
+        }
+        if variable("KEYWARD_AIR_GAP").is_some_and(|value| value != "0" && value != "false") {
+            return Ok(Some(AirGap::Variable));
+        }
+        // Without a home there is no configuration.
+        let Ok(directories) = self.directories() else { return Ok(None) };
+        let path = directories.config().join(settings::FILE_NAME);
+        Ok(Settings::load(&path)?.air_gap.then_some(AirGap::Settings(path)))
     }
 
     /// Returns the whole environment, for a child.

@@ -1,13 +1,14 @@
 //! Where keyward keeps its files: the XDG base directories, or one directory that `KEYWARD_HOME` names.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{CommandError, Kind};
 
 /// The directories, known to be absolute.
 #[derive(Debug)]
 pub(crate) struct Directories {
+    config: PathBuf,
     data: PathBuf,
     state: PathBuf,
 }
@@ -24,16 +25,22 @@ impl Directories {
         let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
         if let Some(home) = variable("KEYWARD_HOME").map(PathBuf::from) {
             let home = std::path::absolute(&home).unwrap_or(home);
-            return Ok(Self { data: home.clone(), state: home });
+            return Ok(Self { config: home.clone(), data: home.clone(), state: home });
         }
         let base = |name: &str, below_home: &str| {
             let found = absolute(name).or_else(|| Some(absolute("HOME")?.join(below_home)));
             found.map(|base| base.join("keyward")).ok_or_else(no_home)
         };
         Ok(Self {
+            config: base("XDG_CONFIG_HOME", ".config")?,
             data: base("XDG_DATA_HOME", ".local/share")?,
             state: base("XDG_STATE_HOME", ".local/state")?,
         })
+    }
+
+    /// Returns the directory of what a person configures.
+    pub(crate) fn config(&self) -> &Path {
+        &self.config
     }
 
     /// Returns the default path of the vault.
@@ -59,8 +66,6 @@ fn no_home() -> CommandError {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     fn find(set: &[(&str, &str)]) -> Result<Directories, CommandError> {
@@ -71,6 +76,7 @@ mod tests {
     fn keyward_home_overrides_every_other_directory() {
         let found = find(&[("KEYWARD_HOME", "/k"), ("HOME", "/h"), ("XDG_DATA_HOME", "/d")]).unwrap();
         assert_eq!((found.vault(), found.machine()), ("/k/vault".into(), "/k/machine".into()));
+        assert_eq!(found.config(), Path::new("/k"));
     }
 
     #[test]
@@ -78,6 +84,7 @@ mod tests {
         let found = find(&[("HOME", "/h"), ("XDG_DATA_HOME", "/d")]).unwrap();
         assert_eq!(found.vault(), Path::new("/d/keyward/vault"));
         assert_eq!(found.machine(), Path::new("/h/.local/state/keyward/machine"));
+        assert_eq!(found.config(), Path::new("/h/.config/keyward"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod error;
 mod input;
 mod output;
 mod report;
+mod settings;
 mod sources;
 mod time;
 mod ui;

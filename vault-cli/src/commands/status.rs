@@ -29,6 +29,8 @@ pub(crate) struct StatusReport {
     workspace: String,
     tenant: String,
     workspace_from: String,
+    /// What forbids the use of a network.
+    air_gap: Option<String>,
     protects: &'static str,
     does_not_protect: String,
 }
@@ -65,6 +67,10 @@ impl Report for StatusReport {
             "workspace:        {} of tenant {} ({})",
             self.workspace, self.tenant, self.workspace_from
         )?;
+        match &self.air_gap {
+            Some(from) => writeln!(out, "air gap:          on ({from}): no network is used")?,
+            None => writeln!(out, "air gap:          off")?,
+        }
         writeln!(out, "protects:         {}", self.protects)?;
         writeln!(out, "does not protect: {}", self.does_not_protect)
     }
@@ -99,6 +105,7 @@ impl VaultFacts {
 /// Reads the header and tries to open the index; a vault that stays locked is still described.
 pub(crate) fn run(ctx: &Context, _args: &StatusArguments) -> Result<StatusReport, CommandError> {
     let place = ctx.place()?;
+    let air_gap = ctx.air_gap()?.map(|from| from.to_string());
     let access = VaultAccess::new(ctx)?;
     let locked = access.open_locked()?;
     let exists = locked.is_some();
@@ -117,6 +124,7 @@ pub(crate) fn run(ctx: &Context, _args: &StatusArguments) -> Result<StatusReport
         workspace: place.workspace.to_string(),
         tenant: place.tenant.to_string(),
         workspace_from: origin(&place),
+        air_gap,
         protects: PROTECTS,
         does_not_protect: not_protected(&kinds),
         vault,

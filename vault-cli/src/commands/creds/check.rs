@@ -104,7 +104,7 @@ pub(crate) fn run(ctx: &Context, args: &CheckArguments) -> Result<CheckReport, C
     let inherited = if uses(CheckSource::Env) { ctx.inherited_environment() } else { Vec::new() };
     let env = Occurrences::in_environment(inherited, &wanted);
     let (providers, files) = (&providers[..], &files[..]);
-    let (air_gap, registry) = (ctx.is_air_gapped(), &registry);
+    let (air_gap, registry) = (ctx.is_air_gapped()?, &registry);
     let request =
         Request { providers, choice, keys: &[], registry, air_gap, strict: false, env: &env, files };
     let mut locked = None;

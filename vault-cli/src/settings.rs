@@ -1,0 +1,135 @@
+//! `config.toml` in the configuration directory: what a person wants of every command. Read only by the
+//! commands that it concerns.
+
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::{Spanned, Value};
+use vault_core::input::{self, InputError};
+
+use crate::error::{CommandError, Kind};
+
+/// The name of the file.
+pub(crate) const FILE_NAME: &str = "config.toml";
+
+/// The largest file that is read.
+const MAX_FILE: usize = 64 << 10;
+/// How long a pipe in the file's place may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// The settings, those that the file leaves out at their defaults.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// Use no network.
+    pub(crate) air_gap: bool,
+}
+
+/// The file as it is written. What is misspelt must not be without effect: an unknown setting is refused.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SettingsFile {
+    air_gap: Option<Spanned<Value>>,
+}
+
+impl Settings {
+    /// Loads the settings; without a file they are the defaults.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be read, or says what keyward does not understand.
+    pub(crate) fn load(path: &Path) -> Result<Self, CommandError> {
+        let bytes = match input::read(path, MAX_FILE, DEADLINE) {
+            Ok(bytes) => bytes,
+            Err(InputError::System(error)) if is_absent(&error) => return Ok(Self::default()),
+            Err(error) => {
+                return Err(CommandError::new(
+                    Kind::UnreadableFile,
+                    format!("cannot read {}", path.display()),
+                )
+                .caused_by(&error)
+                .hint("make it readable, or remove it"));
+            }
+        };
+        Self::parse(bytes.expose_secret()).map_err(|Fault { line, why }| {
+            let message = format!("{} is not understood, line {line}", path.display());
+            CommandError::new(Kind::UnreadableFile, message)
+                .because(why)
+                .hint("correct or remove the line; the settings are: `air_gap = true` or `false`")
+        })
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            let line = line_of(&bytes[..error.valid_up_to()]);
+            Fault { line, why: "it is not UTF-8 text".to_owned() }
+        })?;
+        let at = |span: Option<Range<usize>>| line_of(&bytes[..span.map_or(0, |span| span.start)]);
+        let file: SettingsFile = toml::from_str(text)
+            .map_err(|error| Fault { line: at(error.span()), why: error.message().to_owned() })?;
+        let Some(air_gap) = file.air_gap else { return Ok(Self::default()) };
+        // The parser's own message would repeat what stands there.
+        let fault = || Fault { line: at(Some(air_gap.span())), why: "air_gap is true or false".to_owned() };
+        Ok(Self { air_gap: air_gap.as_ref().as_bool().ok_or_else(fault)? })
+    }
+}
+
+/// What is wrong, and where.
+#[derive(Debug, PartialEq, Eq)]
+struct Fault {
+    line: usize,
+    why: String,
+}
+
+fn line_of(before: &[u8]) -> usize {
+    1 + before.iter().filter(|byte| **byte == b'\n').count()
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_one_of_defaults() {
+        for text in ["", "\n", "# air_gap = true\n", "\u{feff}"] {
+            assert_eq!(Settings::parse(text.as_bytes()), Ok(Settings::default()), "{text:?}");
+        }
+        assert!(!Settings::default().air_gap);
+    }
+
+    #[test]
+    fn the_air_gap_is_on_or_off() {
+        assert_eq!(Settings::parse(b"air_gap = true"), Ok(Settings { air_gap: true }));
+        assert_eq!(Settings::parse(b"# off\nair_gap = false\n"), Ok(Settings { air_gap: false }));
+    }
+
+    #[test]
+    fn a_fault_is_named_by_its_line() {
+        for (text, line) in [
+            (&b"air_gap = 1"[..], 1),
+            (b"\nair_gap = \"true\"", 2),
+            (b"\n\nairgap = true", 3),
+            (b"air_gap = true\n[network]\nproxy = 1", 2),
+            (b"air_gap = true\nair_gap = true", 2),
+            (b"air_gap = true\nair_gap", 2),
+            (b"air_gap = true\n\xff", 2),
+        ] {
+            let fault = Settings::parse(text).unwrap_err();
+            assert_eq!(fault.line, line, "{fault:?} {}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn a_fault_does_not_repeat_what_stands_there() {
+        for text in ["air_gap = \"canary\"", "air_gap = 'canary", "air_gap = [\"canary\"]", "a = canary"] {
+            let fault = Settings::parse(text.as_bytes()).unwrap_err();
+            assert!(!fault.why.contains("canary"), "{fault:?}");
+        }
+    }
+}
