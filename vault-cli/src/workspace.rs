@@ -1,5 +1,6 @@
 //! `.keyward.toml`: which workspace a directory claims. The file comes with a repository, so it is
-//! untrusted: it names an id, and the vault says whether the directory may have it.
+//! untrusted: it names an id, and the vault says whether the directory may have it. Its table `[creds]` is
+//! read by the commands that it is for.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -25,22 +26,44 @@ pub(crate) struct Claim {
     pub(crate) directory: PathBuf,
 }
 
-/// What keyward reads of the file. Keys that it does not know are left to newer versions.
-#[derive(Debug, Deserialize)]
-struct WorkspaceFile {
-    workspace: String,
+/// The nearest file as it was read.
+#[derive(Debug)]
+pub(crate) struct WorkspaceText {
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
 }
 
-/// Looks for the nearest file from `start` upwards.
+/// What is read of the file here. Keys that keyward does not know are left to newer versions.
+#[derive(Debug, Deserialize)]
+struct WorkspaceFile {
+    workspace: Option<String>,
+}
+
+/// Looks for the nearest file from `start` upwards; one that names no workspace claims none.
 ///
 /// # Errors
 ///
-/// When the nearest file is somebody else's, is no plain file, or does not name a workspace.
+/// When the nearest file is somebody else's, is no plain file, or names something that is no workspace.
 pub(crate) fn find(start: &Path) -> Result<Option<Claim>, CommandError> {
+    let Some(file) = locate(start)? else { return Ok(None) };
+    let Some(workspace) = parse(&file.text).map_err(|why| refused(&file.path, &why))? else {
+        return Ok(None);
+    };
+    let directory = file.path.parent().unwrap_or(start);
+    let directory = fs::canonicalize(directory).map_err(|error| unreadable(directory, &error))?;
+    Ok(Some(Claim { workspace, directory }))
+}
+
+/// Looks for the nearest file from `start` upwards and reads it, whatever it says.
+///
+/// # Errors
+///
+/// When the nearest file is somebody else's, is no plain file, is too large or no text.
+pub(crate) fn locate(start: &Path) -> Result<Option<WorkspaceText>, CommandError> {
     for directory in start.ancestors() {
         let path = directory.join(FILE_NAME);
         match fs::symlink_metadata(&path) {
-            Ok(metadata) => return read(&path, directory, &metadata).map(Some),
+            Ok(metadata) => return read(path, &metadata).map(Some),
             Err(error) if is_absent(&error) => {}
             Err(error) => return Err(unreadable(&path, &error)),
         }
@@ -48,33 +71,34 @@ pub(crate) fn find(start: &Path) -> Result<Option<Claim>, CommandError> {
     Ok(None)
 }
 
-fn read(path: &Path, directory: &Path, metadata: &fs::Metadata) -> Result<Claim, CommandError> {
-    let refused = |why: String| {
-        CommandError::new(Kind::Refused, format!("{} is not used: {why}", path.display()))
-            .hint("`--workspace ID` names the workspace without the file")
-    };
+fn read(path: PathBuf, metadata: &fs::Metadata) -> Result<WorkspaceText, CommandError> {
     if !metadata.is_file() {
-        return Err(refused("it is no plain file".to_owned()));
+        return Err(refused(&path, "it is no plain file"));
     }
     let me = rustix::process::geteuid().as_raw();
     if metadata.uid() != me {
-        return Err(refused(format!("it belongs to user {}, you are user {me}", metadata.uid())));
+        let whose = format!("it belongs to user {}, you are user {me}", metadata.uid());
+        return Err(refused(&path, &whose));
     }
     let mut text = String::new();
-    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let file = File::open(&path).map_err(|error| unreadable(&path, &error))?;
     let length =
-        file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(|error| unreadable(path, &error))?;
+        file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(|error| unreadable(&path, &error))?;
     if length as u64 > MAX_FILE {
-        return Err(refused(format!("it is larger than {MAX_FILE} bytes")));
+        return Err(refused(&path, &format!("it is larger than {MAX_FILE} bytes")));
     }
-    let workspace = parse(&text).map_err(refused)?;
-    let directory = fs::canonicalize(directory).map_err(|error| unreadable(directory, &error))?;
-    Ok(Claim { workspace, directory })
+    Ok(WorkspaceText { path, text })
 }
 
-fn parse(text: &str) -> Result<WorkspaceId, String> {
+fn refused(path: &Path, why: &str) -> CommandError {
+    CommandError::new(Kind::Refused, format!("{} is not used: {why}", path.display()))
+        .hint("`--workspace ID` names the workspace without the file")
+}
+
+fn parse(text: &str) -> Result<Option<WorkspaceId>, String> {
     let file: WorkspaceFile = toml::from_str(text).map_err(|error| error.message().to_owned())?;
-    WorkspaceId::parse(&file.workspace).map_err(|error| error.to_string())
+    let workspace = file.workspace.as_deref().map(WorkspaceId::parse).transpose();
+    workspace.map_err(|error| error.to_string())
 }
 
 fn is_absent(error: &io::Error) -> bool {
@@ -96,19 +120,20 @@ mod tests {
 
     #[test]
     fn the_file_names_a_workspace_and_may_say_more() {
-        assert_eq!(parse("workspace = \"web\"\n[later]\nx = 1\n").unwrap().as_str(), "web");
+        let parsed = parse("workspace = \"web\"\n[later]\nx = 1\n").unwrap();
+        assert_eq!(parsed.unwrap().as_str(), "web");
     }
 
     #[test]
-    fn a_file_without_a_valid_workspace_is_refused() {
-        for text in [
-            "",
-            "workspace = \"\"",
-            "workspace = 1",
-            "workspace = \"a/b\"",
-            "workspace",
-            "workspaces = \"a\"",
-        ] {
+    fn a_file_without_a_workspace_claims_none() {
+        for text in ["", "[creds]\nproviders = [\"openai\"]\n", "workspaces = \"a\""] {
+            assert_eq!(parse(text), Ok(None), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_workspace_that_is_none_is_refused() {
+        for text in ["workspace = \"\"", "workspace = 1", "workspace = \"a/b\"", "workspace"] {
             assert!(parse(text).is_err(), "{text}");
         }
     }
