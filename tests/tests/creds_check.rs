@@ -1,6 +1,7 @@
 //! `creds check`: what counts as there, where it is looked for, and the codes.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
 use keyward_tests::transcript::Transcript;
 use keyward_tests::{Finished, Home};
@@ -10,9 +11,9 @@ fn check(home: &Home, options: &[&str]) -> Finished {
 }
 
 #[test]
-fn a_missing_key_is_7_and_0_after_it_is_put() {
+fn ak_12_a_missing_key_is_7_and_0_after_it_is_put() {
     let home = Home::new();
-    home.write(".env", "UNRELATED=1\n");
+    secrets(&home, "UNRELATED=1\n");
     let mut said = Transcript::of(&home);
     said.run("creds check --secrets-file .env --provider openai").feed("put OPENAI_API_KEY", "sk-canary");
     said.run("creds check --secrets-file .env --provider openai");
@@ -22,19 +23,25 @@ fn a_missing_key_is_7_and_0_after_it_is_put() {
 }
 
 #[test]
-fn environment_file_and_vault_are_named() {
+fn ak_11_environment_file_and_vault_are_looked_into_and_named() {
     let home = Home::new().with("OPENAI_API_KEY", "x");
     home.write(".env", "ANTHROPIC_API_KEY=x\n");
     home.put("MISTRAL_API_KEY", "x");
     let said = check(&home, &["--secrets-file", ".env", "--provider", "openai,anthropic,mistral"]);
     let text = said.succeeds().text();
     for part in [
-        "OPENAI_API_KEY  present in the environment",
-        "ANTHROPIC_API_KEY  present in .env",
-        "MISTRAL_API_KEY  present in the vault",
+        "OPENAI_API_KEY     malformed  environment\n",
+        "ANTHROPIC_API_KEY  malformed  .env\n",
+        "MISTRAL_API_KEY    present    vault\n",
     ] {
         assert!(text.contains(part), "{part}\n{said}");
     }
+}
+
+/// Writes a file that nobody else may read.
+fn secrets(home: &Home, text: &str) {
+    let path = home.write(".env", text);
+    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
 #[test]
@@ -62,8 +69,8 @@ fn a_blank_value_is_missing_and_called_empty() {
         let home = Home::new();
         home.write(".env", line);
         let said = check(&home, &["--secrets-file", ".env", "--provider", "openai"]);
-        said.fails(7, &["missing: OPENAI_API_KEY"]);
-        assert!(said.text().contains("empty"), "{said}");
+        said.fails(7, &["missing: OPENAI_API_KEY (empty)\n"]);
+        assert!(said.text().contains("OPENAI_API_KEY  empty  .env\n"), "{said}");
     }
 }
 
@@ -102,13 +109,63 @@ fn a_pipe_serves_as_a_file() {
     let home = Home::new();
     let said = home.bash("$KEYWARD creds check --provider openai --secrets-file <(echo OPENAI_API_KEY=x)");
     said.succeeds();
+    let by_number =
+        "exec 7< <(echo OPENAI_API_KEY=x); $KEYWARD creds check --provider openai --secrets-file /dev/fd/7";
+    home.bash(by_number).succeeds();
+    let named = "mkfifo pipe; echo OPENAI_API_KEY=x >pipe & $KEYWARD creds check --provider openai --secrets-file pipe";
+    home.bash(named).succeeds();
 }
 
 #[test]
-fn an_air_gap_leaves_cloud_providers_out() {
+fn a_file_that_others_can_read_is_warned_of_and_a_pipe_is_not() {
+    let home = Home::new();
+    secrets(&home, "");
+    let options = ["--secrets-file", ".env", "--provider", "ollama"];
+    assert_eq!(check(&home, &options).succeeds().stderr, "");
+    fs::set_permissions(home.path().join(".env"), Permissions::from_mode(0o644)).unwrap();
+    let warning = "warning: .env can be read by every user of this machine: `chmod o-r .env`";
+    check(&home, &options).fails(0, &[warning]);
+    check(&home, &[&options[..], &["--quiet"]].concat()).fails(0, &[warning]);
+    let said = home.bash(
+        "umask 0; mkfifo pipe; echo A=1 >pipe & $KEYWARD creds check --provider ollama --secrets-file pipe",
+    );
+    assert_eq!(said.succeeds().stderr, "");
+}
+
+#[test]
+fn nothing_is_ever_asked() {
+    let home = Home::new();
+    home.put("OPENAI_API_KEY", "x");
+    fs::remove_dir_all(home.path().join(".local/state")).unwrap();
+    for closing in ["<&-", "</dev/null", "<&- 2>&-", "| head -1"] {
+        let said =
+            home.bash(&format!("$KEYWARD creds check --provider openai {closing}; exit ${{PIPESTATUS[0]}}"));
+        assert_eq!(said.code, 5, "{closing}: {said}");
+        assert!(!said.stderr.contains("panicked") && !said.stderr.contains("bug"), "{said}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_gets_what_it_wants() {
+    let home = Home::new();
+    for form in ["text", "json", "github"] {
+        let line = format!("$KEYWARD creds check --all --format {form} | head -1; exit ${{PIPESTATUS[0]}}");
+        let said = home.bash(&line);
+        assert_eq!((said.code, said.text().lines().count()), (7, 1), "{said}");
+    }
+}
+
+#[test]
+fn a_check_without_the_vault_does_not_claim_that_it_answered() {
+    let said = check(&Home::new(), &["--source", "env,file", "--provider", "openai", "--json"]);
+    assert_eq!((said.code, said.json()["vault"].as_str()), (7, Some("not_asked")), "{said}");
+}
+
+#[test]
+fn ak_13_an_air_gap_skips_cloud_providers() {
     let home = Home::new();
     let said = check(&home, &["--air-gap", "--provider", "openai,ollama"]);
-    assert!(said.succeeds().text().contains("skipped  openai"), "{said}");
+    assert!(said.succeeds().text().contains("openai    -    skipped"), "{said}");
     let by_variable = home
         .command(["creds", "check", "--provider", "openai"])
         .env("KEYWARD_AIR_GAP", "1")
@@ -126,7 +183,7 @@ fn an_air_gap_leaves_cloud_providers_out() {
 #[test]
 fn an_unknown_provider_is_wrong_usage() {
     check(&Home::new(), &["--provider", "opnai"])
-        .fails(2, &["unknown provider: opnai", "hint: one of openai, anthropic"]);
+        .fails(2, &["unknown provider: opnai", "hint: did you mean openai?"]);
 }
 
 #[test]
@@ -165,8 +222,9 @@ fn a_locked_vault_makes_required_names_unknown() {
     let said = check(&home, &["--provider", "openai", "--json"]);
     said.fails(5, &["warning: cannot unlock ", "names that only the vault could have are unknown"]);
     assert_eq!(said.json()["unknown"][0], "OPENAI_API_KEY");
-    let found =
-        home.command(["creds", "check", "--provider", "openai"]).env("OPENAI_API_KEY", "x").output().unwrap();
+    let key = format!("sk-{}", "x".repeat(32));
+    let mut command = home.command(["creds", "check", "--provider", "openai"]);
+    let found = command.env("OPENAI_API_KEY", key).output().unwrap();
     assert_eq!((found.status.code(), found.stderr.len()), (Some(0), 0), "the vault is not needed");
 }
 

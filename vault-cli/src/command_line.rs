@@ -98,8 +98,9 @@ pub(crate) fn definition() -> clap::Command {
 /// Tells whether arguments that did not parse ask for JSON.
 fn asks_for_json(arguments: impl Iterator<Item = OsString>) -> bool {
     let own: Vec<OsString> = arguments.take_while(|argument| argument != "--").collect();
-    let pairs = own.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json");
-    pairs || own.iter().any(|argument| argument == "--json" || argument == "--output=json")
+    let is_form = |option: &OsString| option == "--output" || option == "--format";
+    let pairs = own.windows(2).any(|pair| is_form(&pair[0]) && pair[1] == "json");
+    pairs || own.iter().any(|word| word == "--json" || word == "--output=json" || word == "--format=json")
 }
 
 /// Tells whether clap's message holds what was typed in the place of a name or behind the value, as in

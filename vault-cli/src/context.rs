@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use clap::ValueEnum;
 use vault_core::harden::OriginalLimits;
 use vault_core::name::{Scope, TenantId, WorkspaceId};
+use vault_core::provider::Registry;
 use vault_core::source::env::{EnvFound, EnvSource};
 use vault_core::store::FileStore;
 
@@ -111,6 +112,22 @@ impl Context {
         Ok(self.directories()?.machine())
     }
 
+    /// Returns the directory that keyward was started in, unless it is gone.
+    pub(crate) fn directory(&self) -> Option<PathBuf> {
+        std::env::current_dir().ok()
+    }
+
+    /// Loads the providers: the built-in ones, and the user's own from the configuration directory.
+    pub(crate) fn registry(&self) -> Result<Registry, CommandError> {
+        // Without a home there is no configuration.
+        let Ok(directories) = self.directories() else { return Ok(Registry::built_in()) };
+        Registry::load(&directories.providers()).map_err(|error| {
+            CommandError::new(Kind::UnreadableFile, error.to_string())
+                .caused_by_sources_of(&error)
+                .hint("correct or remove the file; its form is that of keyward's own `providers.toml`")
+        })
+    }
+
     /// Finds workspace and tenant.
     pub(crate) fn place(&self) -> Result<Place, CommandError> {
         let tenant = self.tenant()?;
@@ -118,8 +135,7 @@ impl Context {
         if let Some(workspace) = self.named_workspace()? {
             return Ok(Place { tenant, workspace, claimed_by: None, only });
         }
-        let directory = std::env::current_dir().ok();
-        match directory.as_deref().map(workspace::find).transpose()?.flatten() {
+        match self.directory().as_deref().map(workspace::find).transpose()?.flatten() {
             Some(found) => {
                 Ok(Place { tenant, workspace: found.workspace, claimed_by: Some(found.directory), only })
             }

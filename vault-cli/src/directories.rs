@@ -43,6 +43,11 @@ impl Directories {
         &self.config
     }
 
+    /// Returns the directory of the user's own providers.
+    pub(crate) fn providers(&self) -> PathBuf {
+        self.config.join("providers.d")
+    }
+
     /// Returns the default path of the vault.
     pub(crate) fn vault(&self) -> PathBuf {
         self.data.join("vault")

@@ -14,7 +14,7 @@ use crate::provider::{Kind, Provider};
 pub enum VaultUse {
     /// It was asked and answered.
     Answered,
-    /// There was nothing to ask.
+    /// There was nothing to ask, or nobody to look there.
     NotAsked,
     /// It was asked and could not be opened.
     Unavailable,

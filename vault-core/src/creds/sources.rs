@@ -124,6 +124,8 @@ pub enum VaultAnswer {
         /// The names of the secrets that connections refer to.
         connected: Vec<String>,
     },
+    /// The caller does not look there.
+    NotAsked,
     /// The vault can't be opened.
     Unavailable,
 }
@@ -168,6 +170,7 @@ impl From<VaultAnswer> for Vault {
                 found: found.into_iter().collect(),
                 connected: connected.into_iter().collect(),
             },
+            VaultAnswer::NotAsked => Self::NotAsked,
             VaultAnswer::Unavailable => Self::Unavailable,
         }
     }

@@ -1,42 +1,64 @@
-//! `creds check`: is every credential that the providers need there? Never a prompt, never a value.
+//! `creds check`: is every credential there that is required? Never a prompt, never a value.
+
+mod files;
+mod github;
+mod required;
+mod table;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use vault_core::creds::{
-    self, Choice, FileNames, Occurrences, Outcome, Request, Source, State, VaultAnswer, VaultUse, Wanted,
-};
-use vault_core::dotenv;
+use vault_core::creds::{self, KeyReport, Occurrences, Request, State, VaultAnswer, VaultUse, Wanted};
 use vault_core::name::SecretName;
-use vault_core::provider::{Provider, Registry};
+use vault_core::provider;
 
+use self::files::Files;
+use self::required::{Places, Required, RequiredBy};
 use crate::context::Context;
-use crate::error::{CommandError, Kind};
+use crate::error::CommandError;
 use crate::report::Report;
+use crate::ui::Ui;
 use crate::vault_access::VaultAccess;
 
-/// How long a pipe given as a secrets file may take.
-const FILE_DEADLINE: Duration = Duration::from_secs(10);
+/// How many names a line on stderr has.
+const MAX_NAMES: usize = 8;
 
 /// Tell whether every required key is there: exit code 0, or 7 if one is missing or empty
 ///
 /// Looks into the environment, the secrets files and the vault, in this order; the vault is opened only
-/// for names that are nowhere else, and nobody is ever asked. Without `--provider`, every provider counts
-/// of which at least one name occurs; if none does, all known ones do.
+/// for names that are nowhere else, nobody is ever asked, and no value is shown.
+///
+/// What is required: what `--provider`, `--all` and `--require-file` name; else what `[creds]` in the nearest
+/// `.keyward.toml` declares; else every provider in use, which is one of which a required name occurs or to
+/// which a connection belongs; else, with a note, every known provider.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
     /// Look into this `.env` file too; may be given more than once
     #[arg(long, value_name = "FILE")]
     secrets_file: Vec<PathBuf>,
-    /// Check this provider; may be given more than once
-    #[arg(long, value_name = "PROVIDER", value_delimiter = ',')]
+    /// Require every name that this file has, such as .env.example; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    require_file: Vec<PathBuf>,
+    /// Require this provider; may be given more than once
+    #[arg(long, value_name = "PROVIDER", value_delimiter = ',', conflicts_with = "all")]
     provider: Vec<String>,
+    /// Require every known provider
+    #[arg(long)]
+    all: bool,
+    /// Of the providers, check those of this kind alone
+    #[arg(long, value_name = "KIND", value_parser = super::kinds())]
+    kind: Option<provider::Kind>,
+    /// Fail also on a value of another shape than is known for its key
+    #[arg(long)]
+    strict: bool,
     /// Look here only
     #[arg(long, value_name = "SOURCE,…", value_delimiter = ',')]
     source: Vec<CheckSource>,
+    /// Choose the form of the output; `json` is `--json`
+    #[arg(long, value_name = "FORM", conflicts_with_all = ["json", "output"])]
+    format: Option<CheckForm>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -49,40 +71,66 @@ enum CheckSource {
     Vault,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CheckForm {
+    /// Annotations, which GitHub shows in a pull request
+    Github,
+    /// One object
+    Json,
+    /// A table
+    Text,
+}
+
+impl CheckArguments {
+    /// Returns how to talk, by the form that the person chose.
+    pub(super) fn ui(&self, mut ui: Ui) -> Ui {
+        ui.json |= self.format == Some(CheckForm::Json);
+        ui
+    }
+
+    fn uses(&self, source: CheckSource) -> bool {
+        self.source.is_empty() || self.source.contains(&source)
+    }
+}
+
 /// What was found, as the library reports it.
 #[derive(Debug, Serialize)]
 pub(crate) struct CheckReport {
     ok: bool,
+    required_by: RequiredBy,
     #[serde(flatten)]
     found: creds::Report,
+    #[serde(skip)]
+    annotate: bool,
+    #[serde(skip)]
+    strict: bool,
+    #[serde(skip)]
+    places: Places,
+    #[serde(skip)]
+    files: Files,
     #[serde(skip)]
     locked: Option<CommandError>,
 }
 
 impl Report for CheckReport {
     fn write_data(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
-        let mut table = tabwriter::TabWriter::new(out).padding(2);
-        for provider in &self.found.providers {
-            writeln!(table, "{}\t{}", outcome(provider.outcome), provider.id)?;
-            for key in provider.keys.iter().filter(|key| key.required || key.source.is_some()) {
-                let alias = key.alias.as_ref().map_or_else(String::new, |alias| format!(" as {alias}"));
-                writeln!(
-                    table,
-                    "\t  {}\t{}{}{alias}",
-                    key.name,
-                    state(key.state),
-                    place(key.source.as_ref())
-                )?;
-            }
-        }
-        table.flush()
+        if self.annotate { github::write(out, self) } else { table::write(out, &self.found, &self.places) }
     }
 
     fn summary(&self) -> Option<String> {
-        if !self.found.missing.is_empty() {
-            return Some(format!("missing: {}", self.found.missing.join(", ")));
+        if self.ok {
+            let skipped = "nothing was checked: cloud providers are skipped in an air gap";
+            return self.found.skipped_all().then(|| skipped.to_owned());
         }
-        None
+        let mut lines = vec![listed("missing", &self.missing()), listed("unknown", &self.found.unknown)];
+        if self.strict {
+            lines.push(listed("malformed", &self.found.malformed));
+        }
+        // Where nothing says what is required, to put a key is not what comes next.
+        lines.push(self.found.missing.first().filter(|_| !self.found.assumed_all).map(|name| {
+            format!("`keyward put {name}` stores it; `keyward creds guide` says where to get what is missing")
+        }));
+        Some(lines.into_iter().flatten().collect::<Vec<_>>().join("\n"))
     }
 
     fn exit_code(&self) -> u8 {
@@ -94,37 +142,72 @@ impl Report for CheckReport {
     }
 }
 
+impl CheckReport {
+    /// Returns the names that are missing, those with a blank value marked.
+    fn missing(&self) -> Vec<String> {
+        let is_empty = |name: &String| self.keys().any(|key| key.name == *name && key.state == State::Empty);
+        let marked = |name: &String| if is_empty(name) { format!("{name} (empty)") } else { name.clone() };
+        self.found.missing.iter().map(marked).collect()
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &KeyReport> {
+        self.found.providers.iter().flat_map(|provider| &provider.keys).chain(&self.found.keys)
+    }
+}
+
+/// Returns a line of names, if there are any.
+fn listed(what: &str, names: &[String]) -> Option<String> {
+    let shown = names.iter().take(MAX_NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = names.len().saturating_sub(MAX_NAMES);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!names.is_empty()).then(|| format!("{what}: {shown}{more}"))
+}
+
 /// Runs the check; a vault that stays locked makes names unknown, not missing.
 pub(crate) fn run(ctx: &Context, args: &CheckArguments) -> Result<CheckReport, CommandError> {
-    let uses = |source: CheckSource| args.source.is_empty() || args.source.contains(&source);
-    let registry = Registry::built_in();
-    let (providers, choice) = selected(&registry, &args.provider)?;
-    let wanted = Wanted::new(&providers, &[]);
-    let files = if uses(CheckSource::File) { read_files(&args.secrets_file, &wanted)? } else { Vec::new() };
-    let inherited = if uses(CheckSource::Env) { ctx.inherited_environment() } else { Vec::new() };
-    let env = Occurrences::in_environment(inherited, &wanted);
-    let (providers, files) = (&providers[..], &files[..]);
-    let (air_gap, registry) = (ctx.is_air_gapped()?, &registry);
-    let request =
-        Request { providers, choice, keys: &[], registry, air_gap, strict: false, env: &env, files };
+    let registry = ctx.registry()?;
+    let required = Required::find(ctx, args, &registry)?;
+    let wanted = Wanted::new(&required.providers, &required.keys);
+    let annotate = args.format == Some(CheckForm::Github);
+    let paths = if args.uses(CheckSource::File) { &args.secrets_file[..] } else { &[] };
+    let files = Files::read(ctx.ui, paths, &wanted, annotate)?;
+    let inherited = if args.uses(CheckSource::Env) { ctx.inherited_environment() } else { Vec::new() };
+    let request = Request {
+        providers: &required.providers,
+        choice: required.choice,
+        keys: &required.keys,
+        registry: &registry,
+        air_gap: ctx.is_air_gapped()?,
+        strict: args.strict,
+        env: &Occurrences::in_environment(inherited, &wanted),
+        files: &files.names,
+    };
     let mut locked = None;
     let found = creds::check(&request, |names| {
-        if !uses(CheckSource::Vault) {
-            return nothing_found();
+        if !args.uses(CheckSource::Vault) {
+            return VaultAnswer::NotAsked;
         }
         in_vault(ctx, names).unwrap_or_else(|error| {
             locked = Some(error);
             VaultAnswer::Unavailable
         })
     });
-    tell(ctx, &found, locked.as_ref());
-    Ok(CheckReport { ok: found.ok(), found, locked })
+    let (ok, strict) = (found.ok(), args.strict);
+    let required_by = required.by;
+    tell(ctx, &required, &found, locked.as_ref());
+    Ok(CheckReport { ok, required_by, found, annotate, strict, places: required.places, files, locked })
 }
 
 /// Says on stderr what the table does not.
-fn tell(ctx: &Context, found: &creds::Report, locked: Option<&CommandError>) {
-    if found.assumed_all {
-        ctx.ui.note("no known provider's key occurs anywhere, so all known providers are checked; `--provider` names yours");
+fn tell(ctx: &Context, required: &Required, found: &creds::Report, locked: Option<&CommandError>) {
+    if required.is_nothing() {
+        ctx.ui.note("nothing is required, so nothing was checked");
+    }
+    if found.assumed_all && !required.is_nothing() {
+        ctx.ui.note(
+            "no known provider's key occurs anywhere, so all known providers are checked; \
+             `keyward creds require PROVIDER` declares yours, `--provider PROVIDER` names it for once",
+        );
     }
     if let Some(error) = locked.filter(|_| found.vault == VaultUse::Unavailable) {
         ctx.ui.warn(&format!("{}; names that only the vault could have are unknown", error.message));
@@ -132,43 +215,21 @@ fn tell(ctx: &Context, found: &creds::Report, locked: Option<&CommandError>) {
             error.causes.iter().chain(&error.hint).for_each(|line| ctx.ui.note(&format!("  {line}")));
         }
     }
-}
-
-fn selected(registry: &Registry, names: &[String]) -> Result<(Vec<&'static Provider>, Choice), CommandError> {
-    if names.is_empty() {
-        return Ok((registry.iter().collect(), Choice::InUse));
+    let of_providers = found.providers.iter().flat_map(|provider| &provider.keys);
+    for key in of_providers.chain(&found.keys).filter(|key| key.state == State::Malformed) {
+        let name = key.alias.as_ref().unwrap_or(&key.name);
+        let source = key.source.as_ref().map_or("", table::place);
+        ctx.ui.warn(&format!("{name} ({source}) does not have the shape of such a key"));
     }
-    let find = |name: &String| {
-        registry.find(name).ok_or_else(|| {
-            let known: Vec<&str> = registry.iter().map(|provider| provider.id).collect();
-            CommandError::usage(format!("unknown provider: {name}"))
-                .hint(format!("one of {}", known.join(", ")))
-        })
-    };
-    Ok((names.iter().map(find).collect::<Result<_, _>>()?, Choice::All))
-}
-
-fn read_files(paths: &[PathBuf], wanted: &Wanted<'_>) -> Result<Vec<FileNames>, CommandError> {
-    let read = |path: &PathBuf| {
-        let file = dotenv::read(path, FILE_DEADLINE).map_err(|error| {
-            CommandError::new(Kind::UnreadableFile, error.to_string())
-                .caused_by_sources_of(&error)
-                .hint("no line's content is ever shown; look at the file itself")
-        })?;
-        Ok(FileNames { label: path.display().to_string(), names: Occurrences::in_file(file, wanted) })
-    };
-    paths.iter().map(read).collect()
-}
-
-const fn nothing_found() -> VaultAnswer {
-    VaultAnswer::Answered { found: Vec::new(), connected: Vec::new() }
 }
 
 /// Which of the names the vault has, without asking anybody.
 fn in_vault(ctx: &Context, names: &[&str]) -> Result<VaultAnswer, CommandError> {
     let place = ctx.place()?;
     let access = VaultAccess::new(ctx)?;
-    let Some(opened) = access.open_quietly()? else { return Ok(nothing_found()) };
+    let Some(opened) = access.open_quietly()? else {
+        return Ok(VaultAnswer::Answered { found: Vec::new(), connected: Vec::new() });
+    };
     let index = access.index(&opened)?;
     let scopes = place.scopes();
     let has = |name: &str| {
@@ -177,33 +238,4 @@ fn in_vault(ctx: &Context, names: &[&str]) -> Result<VaultAnswer, CommandError> 
     };
     let found = names.iter().filter(|name| has(name)).map(ToString::to_string).collect();
     Ok(VaultAnswer::Answered { found, connected: Vec::new() })
-}
-
-const fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Malformed => "malformed",
-        Outcome::Missing => "missing",
-        Outcome::Satisfied => "ok",
-        Outcome::Skipped => "skipped",
-        Outcome::Unknown => "unknown",
-    }
-}
-
-const fn state(state: State) -> &'static str {
-    match state {
-        State::Empty => "empty",
-        State::Malformed => "malformed",
-        State::Missing => "missing",
-        State::Present => "present",
-        State::Unknown => "unknown",
-    }
-}
-
-fn place(source: Option<&Source>) -> String {
-    match source {
-        None => String::new(),
-        Some(Source::Env) => " in the environment".to_owned(),
-        Some(Source::File { label }) => format!(" in {label}"),
-        Some(Source::Vault) => " in the vault".to_owned(),
-    }
 }
