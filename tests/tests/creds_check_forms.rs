@@ -101,6 +101,19 @@ fn an_annotation_can_not_be_broken_out_of() {
 }
 
 #[test]
+fn an_annotation_points_to_the_last_line_that_gives_the_alias_a_value() {
+    let home = Home::new();
+    home.write(".env", "GH_TOKEN=x\nA=\"1\n2\"\nGH_TOKEN=\n");
+    let options = ["--provider", "github", "--secrets-file", ".env", "--format", "github"];
+    let said = home.run([&["creds", "check"][..], &options].concat());
+    assert!(said.text().starts_with("::error file=.env,line=4,"), "{said}");
+    let said = home.bash(
+        "$KEYWARD creds check --provider github --secrets-file <(echo; echo GH_TOKEN=) --format github",
+    );
+    assert!(said.text().contains(",line=2,"), "{said}");
+}
+
+#[test]
 fn where_nothing_says_what_is_required_there_is_one_annotation() {
     let said = Home::new().run(["creds", "check", "--format", "github"]);
     assert_eq!((said.code, said.text().lines().count()), (7, 1), "{said}");

@@ -122,9 +122,9 @@ fn an_empty_declaration_declares_nothing() {
 #[test]
 fn a_template_requires_its_names_whatever_their_values() {
     let home = Home::new().with("A", "x");
-    home.write("template", "# ours\nA=\nexport B='#'\nC=1\n");
+    home.write("template", "# ours\nC=\nexport B='#'\nA=1\n");
     let said = check(&home, &["--require-file", "template", "--source", "env"]);
-    said.fails(7, &["missing: B, C\n", "`keyward put B` stores it; `keyward creds guide` says where"]);
+    said.fails(7, &["missing: C, B\n", "`keyward put C` stores it; `keyward creds guide` says where"]);
     assert!(said.text().contains("template     B     missing  -\n"), "{said}");
     home.write("more", "A=\nD=\n");
     let said = check(&home, &["--require-file", "template", "--require-file", "more", "--json"]);

@@ -112,12 +112,14 @@ impl Required {
         Ok(required)
     }
 
-    /// Requires every name that a file has, such as `.env.example`; its values do not matter.
+    /// Requires every name that a file has, such as `.env.example`, in its order; its values do not matter.
     fn add_names_of(&mut self, path: &Path) -> Result<(), CommandError> {
         let (file, lines) =
             dotenv::read_with_lines(path, FILE_DEADLINE).map_err(|error| unreadable(&error))?;
-        for (name, _) in file.iter() {
-            let place = Place { file: path.display().to_string(), line: lines.get(name) };
+        let mut names: Vec<_> = file.iter().map(|(name, _)| (lines.get(name), name)).collect();
+        names.sort_unstable();
+        for (line, name) in names {
+            let place = Place { file: path.display().to_string(), line };
             let parsed = SecretName::parse(name).ok().filter(SecretName::fits_environment);
             self.add_name(parsed.ok_or_else(|| no_name(&place))?, place);
         }
