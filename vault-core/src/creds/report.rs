@@ -37,8 +37,8 @@ pub struct Report {
     pub unknown: Vec<String>,
     /// The names whose values have not the shape that is known for them, each once.
     pub malformed: Vec<String>,
-    #[serde(skip)]
-    strict: bool,
+    /// Whether a value of another shape fails the check.
+    pub strict: bool,
 }
 
 impl Report {
@@ -49,13 +49,19 @@ impl Report {
         keys: Vec<KeyReport>,
         strict: bool,
     ) -> Self {
-        let all = || providers.iter().flat_map(|provider| &provider.keys).chain(&keys);
-        let required =
-            |states: &[State]| names(all().filter(|key| key.required && states.contains(&key.state)));
-        let missing = required(&[State::Empty, State::Missing]);
-        let unknown = required(&[State::Unknown]);
-        let malformed = names(all().filter(|key| key.state == State::Malformed));
-        Self { assumed_all, vault, providers, keys, missing, unknown, malformed, strict }
+        let (missing, unknown, malformed) = (Vec::new(), Vec::new(), Vec::new());
+        let report = Self { assumed_all, vault, providers, keys, missing, unknown, malformed, strict };
+        let required = |states: &[State]| {
+            names(report.all_keys().filter(|key| key.required && states.contains(&key.state)))
+        };
+        let (missing, unknown) = (required(&[State::Empty, State::Missing]), required(&[State::Unknown]));
+        let malformed = names(report.all_keys().filter(|key| key.state == State::Malformed));
+        Self { missing, unknown, malformed, ..report }
+    }
+
+    /// Returns every key of the providers, then those that are required by themselves.
+    pub fn all_keys(&self) -> impl Iterator<Item = &KeyReport> {
+        self.providers.iter().flat_map(|provider| &provider.keys).chain(&self.keys)
     }
 
     /// Tells whether all that is required is there; in a strict check, also whether it has the right shape.

@@ -350,7 +350,7 @@ fn the_json_of_a_report_is_pinned() {
     let given =
         Given { select: &["hf"], keys: &["MY_TOKEN"], files: &["HUGGINGFACE_API_KEY=x"], ..Given::default() };
     let expected = serde_json::json!({
-        "assumed_all": false, "vault": "answered", "missing": ["MY_TOKEN"], "unknown": [], "malformed": ["HF_TOKEN"],
+        "assumed_all": false, "vault": "answered", "missing": ["MY_TOKEN"], "unknown": [], "malformed": ["HF_TOKEN"], "strict": false,
         "providers": [{
             "id": "huggingface", "name": "Hugging Face", "kind": "llm", "outcome": "satisfied",
             "keys": [{

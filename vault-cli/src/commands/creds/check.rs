@@ -5,12 +5,13 @@ mod github;
 mod required;
 mod table;
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use vault_core::creds::{self, KeyReport, Occurrences, Request, State, VaultAnswer, VaultUse, Wanted};
+use vault_core::creds::{self, Occurrences, Request, State, VaultAnswer, VaultUse, Wanted};
 use vault_core::name::SecretName;
 use vault_core::provider;
 
@@ -103,8 +104,6 @@ pub(crate) struct CheckReport {
     #[serde(skip)]
     annotate: bool,
     #[serde(skip)]
-    strict: bool,
-    #[serde(skip)]
     places: Places,
     #[serde(skip)]
     files: Files,
@@ -123,7 +122,7 @@ impl Report for CheckReport {
             return self.found.skipped_all().then(|| skipped.to_owned());
         }
         let mut lines = vec![listed("missing", &self.missing()), listed("unknown", &self.found.unknown)];
-        if self.strict {
+        if self.found.strict {
             lines.push(listed("malformed", &self.found.malformed));
         }
         // Where nothing says what is required, to put a key is not what comes next.
@@ -145,13 +144,10 @@ impl Report for CheckReport {
 impl CheckReport {
     /// Returns the names that are missing, those with a blank value marked.
     fn missing(&self) -> Vec<String> {
-        let is_empty = |name: &String| self.keys().any(|key| key.name == *name && key.state == State::Empty);
-        let marked = |name: &String| if is_empty(name) { format!("{name} (empty)") } else { name.clone() };
-        self.found.missing.iter().map(marked).collect()
-    }
-
-    fn keys(&self) -> impl Iterator<Item = &KeyReport> {
-        self.found.providers.iter().flat_map(|provider| &provider.keys).chain(&self.found.keys)
+        let empty = self.found.all_keys().filter(|key| key.state == State::Empty);
+        let empty: HashSet<&String> = empty.map(|key| &key.name).collect();
+        let mark = |name| if empty.contains(name) { " (empty)" } else { "" };
+        self.found.missing.iter().map(|name| format!("{name}{}", mark(name))).collect()
     }
 }
 
@@ -192,10 +188,9 @@ pub(crate) fn run(ctx: &Context, args: &CheckArguments) -> Result<CheckReport, C
             VaultAnswer::Unavailable
         })
     });
-    let (ok, strict) = (found.ok(), args.strict);
-    let required_by = required.by;
     tell(ctx, &required, &found, locked.as_ref());
-    Ok(CheckReport { ok, required_by, found, annotate, strict, places: required.places, files, locked })
+    let Required { by: required_by, places, .. } = required;
+    Ok(CheckReport { ok: found.ok(), required_by, found, annotate, places, files, locked })
 }
 
 /// Says on stderr what the table does not.
@@ -215,8 +210,7 @@ fn tell(ctx: &Context, required: &Required, found: &creds::Report, locked: Optio
             error.causes.iter().chain(&error.hint).for_each(|line| ctx.ui.note(&format!("  {line}")));
         }
     }
-    let of_providers = found.providers.iter().flat_map(|provider| &provider.keys);
-    for key in of_providers.chain(&found.keys).filter(|key| key.state == State::Malformed) {
+    for key in found.all_keys().filter(|key| key.state == State::Malformed) {
         let name = key.alias.as_ref().unwrap_or(&key.name);
         let source = key.source.as_ref().map_or("", table::place);
         ctx.ui.warn(&format!("{name} ({source}) does not have the shape of such a key"));

@@ -44,7 +44,7 @@ fn write_key(
         State::Unknown => "the vault, which alone could have it, can't be opened",
         _ => why,
     };
-    let level = if is_malformed && !report.strict { "warning" } else { "error" };
+    let level = if is_malformed && !report.found.strict { "warning" } else { "error" };
     let place = assignment(report, key).or_else(|| required.cloned());
     let message = format!("{} is {}: {why}", key.name, state(key.state));
     write_command(out, level, place.as_ref(), &message)
