@@ -148,9 +148,17 @@ fn a_file_that_is_no_toml_is_refused() {
     list_with(|file| fs::write(file, "workspace: canary").unwrap())
         .fails(10, &["/clone/.keyward.toml is not used: "]);
     list_with(|file| fs::write(file, "workspace = 1").unwrap()).fails(10, &["is not used: "]);
-
     list_with(|file| fs::write(file, "workspace = \"../x\"").unwrap()).fails(10, &["an id is 1 to 64"]);
     list_with(|file| fs::write(file, b"workspace = \"\xff\"").unwrap()).fails(1, &["cannot read ", "UTF-8"]);
+}
+
+#[test]
+fn a_file_that_names_no_workspace_leaves_the_default_one() {
+    list_with(|file| fs::write(file, "").unwrap()).succeeds();
+    list_with(|file| fs::write(file, "[creds]\nproviders = [\"openai\"]\n").unwrap()).succeeds();
+    let home = bound();
+    home.write("repository/src/.keyward.toml", "");
+    run_in(&home, "repository/src/deep", "put Y").fails(0, &["stored Y in workspace default"]);
 }
 
 #[test]
