@@ -2,7 +2,8 @@
 
 use clap::Args;
 use serde::Serialize;
-use vault_core::name::SecretName;
+use vault_core::name::{Scope, SecretName};
+use vault_core::vault::draft::Stored;
 
 use crate::commands::completions::secret_names;
 use crate::context::Context;
@@ -43,6 +44,14 @@ pub(crate) struct PutReport {
     dropped_versions: Vec<u32>,
 }
 
+impl PutReport {
+    /// Says what a change stored.
+    pub(crate) fn new(name: &SecretName, scope: &Scope, stored: Stored) -> Self {
+        let Stored { version, dropped } = stored;
+        Self { secret: SecretRef::new(name.as_str(), scope), version, dropped_versions: dropped }
+    }
+}
+
 impl Report for PutReport {
     fn summary(&self) -> Option<String> {
         let stored =
@@ -70,9 +79,5 @@ pub(crate) fn run(ctx: &Context, args: &PutArguments) -> Result<PutReport, Comma
         claim(draft, &place)?;
         draft.put(&scope, &args.name, &value, ctx.now)
     })?;
-    Ok(PutReport {
-        secret: SecretRef::new(args.name.as_str(), &scope),
-        version: stored.version,
-        dropped_versions: stored.dropped,
-    })
+    Ok(PutReport::new(&args.name, &scope, stored))
 }
