@@ -2,7 +2,7 @@
 
 use keyward_tests::Home;
 
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 28] = [
     "init",
     "put",
     "get",
@@ -13,6 +13,7 @@ const COMMANDS: [&str; 27] = [
     "run",
     "creds",
     "creds check",
+    "creds require",
     "connections",
     "connections set",
     "connections list",

@@ -12,6 +12,8 @@ use vault_core::name::WorkspaceId;
 
 use crate::error::{CommandError, Kind};
 
+mod save;
+
 /// The name of the file.
 pub(crate) const FILE_NAME: &str = ".keyward.toml";
 
@@ -26,7 +28,7 @@ pub(crate) struct Claim {
     pub(crate) directory: PathBuf,
 }
 
-/// The nearest file as it was read.
+/// The nearest file as it was read, or one that could be made.
 #[derive(Debug)]
 pub(crate) struct WorkspaceText {
     pub(crate) path: PathBuf,
@@ -52,6 +54,11 @@ pub(crate) fn find(start: &Path) -> Result<Option<Claim>, CommandError> {
     let directory = file.path.parent().unwrap_or(start);
     let directory = fs::canonicalize(directory).map_err(|error| unreadable(directory, &error))?;
     Ok(Some(Claim { workspace, directory }))
+}
+
+/// Returns the file that a directory would have, which is empty.
+pub(crate) fn absent(directory: &Path) -> WorkspaceText {
+    WorkspaceText { path: directory.join(FILE_NAME), text: String::new() }
 }
 
 /// Looks for the nearest file from `start` upwards and reads it, whatever it says.

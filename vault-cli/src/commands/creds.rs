@@ -3,12 +3,15 @@
 
 mod check;
 mod declared;
+mod edit;
+mod require;
 
 use std::process::ExitCode;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
-use vault_core::provider::{Kind, Provider, Registry};
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use vault_core::provider::{Kind, Provider, ProviderKey, Registry};
 
 use crate::context::Context;
 use crate::error::CommandError;
@@ -17,28 +20,42 @@ use crate::output::finish;
 /// How alike a word and a known one have to be to be worth naming: 1 is the same word.
 const CLOSE: f64 = 0.8;
 
-/// Check whether the credentials that providers need are there
+/// The longest text that is repeated where it is no provider: most keys are longer, and no id is.
+const LONGEST_REPEATED: usize = 24;
+
+/// Check and declare the credentials that providers need
 #[derive(Debug, Args)]
 pub(crate) struct CredsArguments {
     #[command(subcommand)]
     command: CredsCommand,
 }
 
+/// The arguments of a command are defined only when it is the one that was typed, as in `commands.rs`; so the
+/// list repeats what each one is for.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum CredsCommand {
+    /// Tell whether every required key is there: exit code 0, or 7 if one is missing or empty
     Check(check::CheckArguments),
+    /// Declare in `.keyward.toml` which providers and keys this repository needs
+    Require(require::RequireArguments),
 }
 
 /// Runs the command that was typed.
 pub(crate) fn dispatch(ctx: &Context, args: &CredsArguments) -> ExitCode {
     match &args.command {
         CredsCommand::Check(args) => finish(args.ui(ctx.ui), "creds check", check::run(ctx, args)),
+        CredsCommand::Require(args) => finish(ctx.ui, "creds require", require::run(ctx, args)),
     }
 }
 
 /// Finds a provider by its id or another spelling of it.
 fn find(known: &Registry, id: &str) -> Result<&'static Provider, CommandError> {
     known.find(id).ok_or_else(|| {
+        if id.len() > LONGEST_REPEATED || looks_like_a_value(known, id) {
+            return CommandError::usage("that is no provider, it may be a key")
+                .hint("`keyward put NAME` takes the value from stdin or asks for it");
+        }
         let unknown = CommandError::usage(format!("unknown provider: {}", id.escape_debug()));
         match &close_matches(known, id)[..] {
             [] => unknown.hint("`keyward creds list --all` shows every provider"),
@@ -60,7 +77,42 @@ fn close_matches(known: &Registry, id: &str) -> Vec<&'static str> {
     close.into_iter().take(3).map(|(_, id)| id).collect()
 }
 
+/// Tells whether a text in the place of a name is the key itself. Without a small letter it is taken for a name:
+/// some keys have no other shape than a number of letters.
+fn looks_like_a_value(known: &Registry, text: &str) -> bool {
+    let has_shape = |key: &ProviderKey| key.secret && key.pattern.is_some() && key.fits(text);
+    text.bytes().any(|byte| byte.is_ascii_lowercase())
+        && known.iter().flat_map(|provider| provider.keys).any(has_shape)
+}
+
+/// Completes the ids of providers.
+fn provider_ids() -> ArgValueCandidates {
+    let candidate =
+        |provider: &Provider| CompletionCandidate::new(provider.id).help(Some(provider.name.into()));
+    ArgValueCandidates::new(move || Registry::built_in().iter().map(candidate).collect())
+}
+
 /// Parses a word as a kind, and lists the kinds where it is none.
 fn kinds() -> impl TypedValueParser<Value = Kind> {
     PossibleValuesParser::new(Kind::ALL.map(Kind::as_str)).try_map(|word| word.parse::<Kind>())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::command_line::CommandLine;
+
+    #[test]
+    fn the_list_of_commands_says_what_each_command_says_of_itself() {
+        let creds = |line: clap::Command| line.find_subcommand("creds").cloned().unwrap();
+        let mut built = CommandLine::command();
+        built.build();
+        let (listed, defined) = (CredsCommand::augment_subcommands(clap::Command::default()), creds(built));
+        for command in listed.get_subcommands() {
+            let own = defined.find_subcommand(command.get_name()).and_then(clap::Command::get_about);
+            assert_eq!(command.get_about().map(ToString::to_string), own.map(ToString::to_string));
+        }
+    }
 }
