@@ -50,6 +50,8 @@ fn no_command_but_get_shows_a_value_in_any_mode() {
         "verify",
         "slot list",
         "creds check",
+        "creds list --all",
+        "creds require openai",
         "get STDIN --json",
         "get NONE",
         "get STDIN --version 99",

@@ -2,7 +2,7 @@
 
 use keyward_tests::Home;
 
-const COMMANDS: [&str; 28] = [
+const COMMANDS: [&str; 29] = [
     "init",
     "put",
     "get",
@@ -13,6 +13,7 @@ const COMMANDS: [&str; 28] = [
     "run",
     "creds",
     "creds check",
+    "creds list",
     "creds require",
     "connections",
     "connections set",

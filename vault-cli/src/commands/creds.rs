@@ -2,9 +2,14 @@
 //! here is how they find providers.
 
 mod check;
+mod choice;
 mod declared;
 mod edit;
+mod in_vault;
+mod list;
+mod presence;
 mod require;
+mod words;
 
 use std::process::ExitCode;
 
@@ -23,7 +28,7 @@ const CLOSE: f64 = 0.8;
 /// The longest text that is repeated where it is no provider: most keys are longer, and no id is.
 const LONGEST_REPEATED: usize = 24;
 
-/// Check and declare the credentials that providers need
+/// Check, list and declare the credentials that providers need
 #[derive(Debug, Args)]
 pub(crate) struct CredsArguments {
     #[command(subcommand)]
@@ -37,6 +42,9 @@ pub(crate) struct CredsArguments {
 enum CredsCommand {
     /// Tell whether every required key is there: exit code 0, or 7 if one is missing or empty
     Check(check::CheckArguments),
+    /// List providers: their kind, the keys that they need, and which of these are there
+    #[command(visible_alias = "ls")]
+    List(list::ListArguments),
     /// Declare in `.keyward.toml` which providers and keys this repository needs
     Require(require::RequireArguments),
 }
@@ -45,6 +53,7 @@ enum CredsCommand {
 pub(crate) fn dispatch(ctx: &Context, args: &CredsArguments) -> ExitCode {
     match &args.command {
         CredsCommand::Check(args) => finish(args.ui(ctx.ui), "creds check", check::run(ctx, args)),
+        CredsCommand::List(args) => finish(ctx.ui, "creds list", list::run(ctx, args)),
         CredsCommand::Require(args) => finish(ctx.ui, "creds require", require::run(ctx, args)),
     }
 }

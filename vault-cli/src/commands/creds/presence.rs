@@ -1,0 +1,106 @@
+//! What is there of what providers need: in the environment, and in the vault where that opens. Names alone,
+//! never a value; the question itself is the library's.
+
+use serde::Serialize;
+use vault_core::creds::{
+    self, Choice, KeyReport, Occurrences, Outcome, ProviderReport, Request, VaultAnswer, VaultUse, Wanted,
+};
+use vault_core::provider::{Kind, Provider, Registry};
+
+use super::choice::Needs;
+use super::in_vault;
+use crate::context::Context;
+use crate::error::CommandError;
+
+/// How to look.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Search<'a> {
+    pub(super) ctx: &'a Context,
+    pub(super) known: &'a Registry,
+    /// Whether to skip cloud providers.
+    pub(super) air_gap: bool,
+}
+
+/// What is there.
+#[derive(Debug, Serialize)]
+pub(super) struct Presence {
+    /// What became of the question to the vault.
+    pub(super) vault: VaultUse,
+    pub(super) providers: Vec<ProviderFacts>,
+    /// The keys that the repository requires by their names.
+    pub(super) keys: Vec<KeyReport>,
+    /// Why the vault did not open.
+    #[serde(skip)]
+    pub(super) locked: Option<CommandError>,
+}
+
+/// A provider, what it needs, and what of that is there.
+#[derive(Debug, Serialize)]
+pub(super) struct ProviderFacts {
+    pub(super) id: &'static str,
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) cloud: bool,
+    /// Whether the repository requires it.
+    pub(super) declared: bool,
+    pub(super) outcome: Outcome,
+    require: &'static [&'static [&'static str]],
+    optional: &'static [&'static str],
+    pub(super) keys_url: Option<&'static str>,
+    pub(super) docs: Option<&'static str>,
+    /// The keys of the complete or closest group, then the optional ones that occur.
+    pub(super) keys: Vec<KeyReport>,
+}
+
+impl Search<'_> {
+    /// Looks up what `providers` need, and the keys of `needs`.
+    pub(super) fn look_up(self, providers: &[&'static Provider], needs: &Needs) -> Presence {
+        let Self { ctx, known: registry, air_gap } = self;
+        let keys = &needs.keys[..];
+        let env = Occurrences::in_environment(ctx.inherited_environment(), &Wanted::new(providers, keys));
+        let (env, choice) = (&env, Choice::All);
+        let request = Request { providers, choice, keys, registry, air_gap, strict: false, env, files: &[] };
+        let mut locked = None;
+        let found = creds::check(&request, |names| {
+            in_vault::ask(ctx, names).unwrap_or_else(|error| {
+                locked = Some(error);
+                VaultAnswer::Unavailable
+            })
+        });
+        let facts = |report: ProviderReport| {
+            let provider = providers.iter().find(|provider| provider.id == report.id)?;
+            Some(ProviderFacts::new(provider, report, needs.providers.contains(provider)))
+        };
+        let providers = found.providers.into_iter().filter_map(facts).collect();
+        Presence { vault: found.vault, providers, keys: found.keys, locked }
+    }
+}
+
+impl Presence {
+    /// Says on stderr why the vault does not tell.
+    pub(super) fn note_locked(&self, ctx: &Context) {
+        if let Some(error) = &self.locked {
+            ctx.ui.warn(&format!("{}; keys that only the vault could have are unknown", error.message));
+        }
+    }
+}
+
+impl ProviderFacts {
+    fn new(provider: &'static Provider, report: ProviderReport, declared: bool) -> Self {
+        let Provider { id, name, kind, cloud, require, optional, keys_url, docs, .. } = *provider;
+        let ProviderReport { outcome, keys, .. } = report;
+        Self { id, name, kind, cloud, declared, outcome, require, optional, keys_url, docs, keys }
+    }
+
+    /// Tells whether any of its keys occurs, be it empty.
+    pub(super) fn occurs(&self) -> bool {
+        self.keys.iter().any(|key| key.source.is_some())
+    }
+
+    /// Returns the groups of names that would do in the place of the one that was looked up.
+    pub(super) fn other_groups(&self) -> impl Iterator<Item = &'static [&'static str]> {
+        let taken: Vec<&str> =
+            self.keys.iter().filter(|key| key.required).map(|key| key.name.as_str()).collect();
+        self.require.iter().copied().filter(move |group| *group != taken)
+    }
+}
