@@ -51,6 +51,7 @@ fn no_command_but_get_shows_a_value_in_any_mode() {
         "slot list",
         "creds check",
         "creds list --all",
+        "creds guide",
         "creds require openai",
         "get STDIN --json",
         "get NONE",

@@ -73,6 +73,14 @@ fn completes_names(words: &str, setup: &str) {
     leave(terminal);
 }
 
+#[test]
+fn ids_of_providers_are_completed() {
+    let home = home();
+    let mut terminal = shell(&home, BASH, BASH_SETUP);
+    terminal.type_keys("keyward creds guide opena\t --json\n").wait_for("\"id\":\"openai\"");
+    leave(terminal);
+}
+
 #[track_caller]
 fn asks_nothing_of_a_locked_vault(words: &str, setup: &str) {
     let home = with_locked_vault();

@@ -2,7 +2,7 @@
 
 use keyward_tests::Home;
 
-const COMMANDS: [&str; 29] = [
+const COMMANDS: [&str; 30] = [
     "init",
     "put",
     "get",
@@ -15,6 +15,7 @@ const COMMANDS: [&str; 29] = [
     "creds check",
     "creds list",
     "creds require",
+    "creds guide",
     "connections",
     "connections set",
     "connections list",

@@ -5,6 +5,7 @@ mod check;
 mod choice;
 mod declared;
 mod edit;
+mod guide;
 mod in_vault;
 mod list;
 mod presence;
@@ -47,6 +48,8 @@ enum CredsCommand {
     List(list::ListArguments),
     /// Declare in `.keyward.toml` which providers and keys this repository needs
     Require(require::RequireArguments),
+    /// Print how to get, store and check the credentials, as Markdown
+    Guide(guide::GuideArguments),
 }
 
 /// Runs the command that was typed.
@@ -55,6 +58,7 @@ pub(crate) fn dispatch(ctx: &Context, args: &CredsArguments) -> ExitCode {
         CredsCommand::Check(args) => finish(args.ui(ctx.ui), "creds check", check::run(ctx, args)),
         CredsCommand::List(args) => finish(ctx.ui, "creds list", list::run(ctx, args)),
         CredsCommand::Require(args) => finish(ctx.ui, "creds require", require::run(ctx, args)),
+        CredsCommand::Guide(args) => finish(ctx.ui, "creds guide", guide::run(ctx, args)),
     }
 }
 

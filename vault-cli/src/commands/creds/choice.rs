@@ -1,16 +1,20 @@
 //! Which providers a command is about that was not told: those that the repository requires, else those of which
 //! something is there.
 
+use serde::Serialize;
 use vault_core::name::SecretName;
 use vault_core::provider::{Provider, Registry};
 
 use super::declared::Declared;
+use super::presence::{Presence, ProviderFacts, Search};
 use crate::context::Context;
 use crate::error::CommandError;
 
 /// What the repository requires, of what keyward knows.
 #[derive(Debug, Default)]
 pub(super) struct Needs {
+    /// The file that says so.
+    pub(super) file: Option<String>,
     pub(super) providers: Vec<&'static Provider>,
     pub(super) keys: Vec<SecretName>,
 }
@@ -34,6 +38,37 @@ impl Needs {
         };
         let providers = providers.iter().filter_map(find).collect();
         let keys = keys.into_iter().map(|(name, _)| name).collect();
-        Ok(Self { providers, keys })
+        Ok(Self { providers, keys, file: Some(label) })
     }
+}
+
+/// Why these providers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Chosen {
+    /// `.keyward.toml` requires them.
+    Declared,
+    /// Something of them is there.
+    Detected,
+    /// They were named on the command line.
+    Named,
+    /// There are none.
+    Nothing,
+}
+
+/// Looks up what the providers need that were `named`; without any, of those that are declared, else detected.
+pub(super) fn choose(search: Search<'_>, named: &[&'static Provider], needs: &Needs) -> (Chosen, Presence) {
+    if !named.is_empty() {
+        let mut found = search.look_up(named, needs);
+        found.keys.clear();
+        return (Chosen::Named, found);
+    }
+    if needs.file.is_some() {
+        return (Chosen::Declared, search.look_up(&needs.providers, needs));
+    }
+    let all: Vec<_> = search.known.iter().collect();
+    let mut found = search.look_up(&all, needs);
+    found.providers.retain(ProviderFacts::occurs);
+    let chosen = if found.providers.is_empty() { Chosen::Nothing } else { Chosen::Detected };
+    (chosen, found)
 }

@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 use vault_core::creds::{
-    self, Choice, KeyReport, Occurrences, Outcome, ProviderReport, Request, VaultAnswer, VaultUse, Wanted,
+    self, Choice, KeyReport, Occurrences, Outcome, ProviderReport, Request, State, VaultAnswer, VaultUse,
+    Wanted,
 };
 use vault_core::provider::{Kind, Provider, Registry};
 
@@ -97,10 +98,25 @@ impl ProviderFacts {
         self.keys.iter().any(|key| key.source.is_some())
     }
 
+    /// Tells whether something that it needs is not there.
+    pub(super) fn is_incomplete(&self) -> bool {
+        matches!(self.outcome, Outcome::Missing | Outcome::Unknown)
+    }
+
+    /// Returns the names that it needs and that are not there.
+    pub(super) fn missing(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().filter(|key| key.required && !is_there(key)).map(|key| key.name.as_str())
+    }
+
     /// Returns the groups of names that would do in the place of the one that was looked up.
     pub(super) fn other_groups(&self) -> impl Iterator<Item = &'static [&'static str]> {
         let taken: Vec<&str> =
             self.keys.iter().filter(|key| key.required).map(|key| key.name.as_str()).collect();
         self.require.iter().copied().filter(move |group| *group != taken)
     }
+}
+
+/// Tells whether a key has a value, of whatever shape.
+pub(super) const fn is_there(key: &KeyReport) -> bool {
+    matches!(key.state, State::Malformed | State::Present)
 }
