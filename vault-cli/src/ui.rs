@@ -17,8 +17,9 @@ const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default();
 
-/// The longest answer to a question, in bytes.
-const MAX_ANSWER: u64 = 64;
+/// The longest line that a terminal hands over (`termios(3)`), in bytes. Less would leave the rest of the line to
+/// the next prompt.
+const MAX_ANSWER: u64 = 4096;
 
 /// Keeps what a panic carries off the screen: it could hold a part of a secret. Only the place is shown.
 pub(crate) fn hide_panics() {
@@ -148,13 +149,23 @@ impl Ui {
     ///
     /// No terminal.
     pub(crate) fn ask_yes(self, question: &str) -> Result<bool, CommandError> {
+        let answer = self.ask_line(&format!("{question} [Y/n] "))?;
+        Ok(answer.is_some_and(|answer| !answer.to_lowercase().starts_with('n')))
+    }
+
+    /// Asks for a line on the terminal, which shows it; `None` if the person ended the input instead.
+    ///
+    /// # Errors
+    ///
+    /// No terminal.
+    pub(crate) fn ask_line(self, prompt: &str) -> Result<Option<String>, CommandError> {
         let terminal =
             File::options().read(true).write(true).open("/dev/tty").map_err(|e| no_terminal(&e))?;
-        write!(&terminal, "{question} [Y/n] ").map_err(|error| no_terminal(&error))?;
+        write!(&terminal, "{prompt}").map_err(|error| no_terminal(&error))?;
         let mut answer = String::new();
         let read = BufReader::new(terminal.take(MAX_ANSWER)).read_line(&mut answer);
         read.map_err(|error| no_terminal(&error))?;
-        Ok(answer.ends_with('\n') && !answer.trim().to_lowercase().starts_with('n'))
+        Ok(answer.strip_suffix('\n').map(|answer| answer.trim().to_owned()))
     }
 }
 
