@@ -53,6 +53,7 @@ fn no_command_but_get_shows_a_value_in_any_mode() {
         "creds list --all",
         "creds guide",
         "creds require openai",
+        "creds set openai",
         "get STDIN --json",
         "get NONE",
         "get STDIN --version 99",

@@ -2,7 +2,7 @@
 
 use keyward_tests::Home;
 
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 31] = [
     "init",
     "put",
     "get",
@@ -15,6 +15,7 @@ const COMMANDS: [&str; 30] = [
     "creds check",
     "creds list",
     "creds require",
+    "creds set",
     "creds guide",
     "connections",
     "connections set",

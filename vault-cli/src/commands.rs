@@ -51,7 +51,7 @@ pub(crate) enum Command {
     /// Run a program with the secrets of the workspace and its tenant in its environment
     #[command(visible_alias = "exec")]
     Run(run::RunArguments),
-    /// Check, list and declare the credentials that providers need
+    /// Check, list and set the credentials that providers need
     Creds(creds::CredsArguments),
     /// Store, list and remove connections: how to reach a service, and which secret authenticates it
     #[command(visible_alias = "connection")]

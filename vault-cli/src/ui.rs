@@ -153,6 +153,16 @@ impl Ui {
         Ok(answer.is_some_and(|answer| !answer.to_lowercase().starts_with('n')))
     }
 
+    /// Asks a yes-or-no question on the terminal; an empty answer is no.
+    ///
+    /// # Errors
+    ///
+    /// No terminal.
+    pub(crate) fn ask_no(self, question: &str) -> Result<bool, CommandError> {
+        let answer = self.ask_line(&format!("{question} [y/N] "))?;
+        Ok(answer.is_some_and(|answer| answer.to_lowercase().starts_with('y')))
+    }
+
     /// Asks for a line on the terminal, which shows it; `None` if the person ended the input instead.
     ///
     /// # Errors

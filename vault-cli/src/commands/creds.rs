@@ -10,6 +10,7 @@ mod in_vault;
 mod list;
 mod presence;
 mod require;
+mod set;
 mod words;
 
 use std::process::ExitCode;
@@ -29,7 +30,7 @@ const CLOSE: f64 = 0.8;
 /// The longest text that is repeated where it is no provider: most keys are longer, and no id is.
 const LONGEST_REPEATED: usize = 24;
 
-/// Check, list and declare the credentials that providers need
+/// Check, list and set the credentials that providers need
 #[derive(Debug, Args)]
 pub(crate) struct CredsArguments {
     #[command(subcommand)]
@@ -48,6 +49,8 @@ enum CredsCommand {
     List(list::ListArguments),
     /// Declare in `.keyward.toml` which providers and keys this repository needs
     Require(require::RequireArguments),
+    /// Ask on the terminal for the keys that a provider needs, and store them
+    Set(set::SetArguments),
     /// Print how to get, store and check the credentials, as Markdown
     Guide(guide::GuideArguments),
 }
@@ -58,6 +61,7 @@ pub(crate) fn dispatch(ctx: &Context, args: &CredsArguments) -> ExitCode {
         CredsCommand::Check(args) => finish(args.ui(ctx.ui), "creds check", check::run(ctx, args)),
         CredsCommand::List(args) => finish(ctx.ui, "creds list", list::run(ctx, args)),
         CredsCommand::Require(args) => finish(ctx.ui, "creds require", require::run(ctx, args)),
+        CredsCommand::Set(args) => finish(ctx.ui, "creds set", set::run(ctx, args)),
         CredsCommand::Guide(args) => finish(ctx.ui, "creds guide", guide::run(ctx, args)),
     }
 }

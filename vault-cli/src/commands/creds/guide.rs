@@ -11,7 +11,7 @@ use vault_core::creds::Outcome;
 use vault_core::provider::Provider;
 
 use super::choice::{Chosen, Needs, choose};
-use super::presence::{Presence, ProviderFacts, Search, is_there};
+use super::presence::{Presence, ProviderFacts, Search, Vault, is_there};
 use super::{find, provider_ids};
 use crate::context::Context;
 use crate::error::CommandError;
@@ -56,7 +56,7 @@ pub(crate) fn run(ctx: &Context, args: &GuideArguments) -> Result<GuideReport, C
     let known = ctx.registry()?;
     let named = args.provider.iter().map(|id| find(&known, id)).collect::<Result<Vec<_>, _>>()?;
     let needs = Needs::read(ctx, &known)?;
-    let search = Search { ctx, known: &known, air_gap: ctx.is_air_gapped()? };
+    let search = Search { ctx, known: &known, vault: Vault::IfItOpens, air_gap: ctx.is_air_gapped()? };
     let (chosen, presence) = choose(search, &named, &needs);
     presence.note_locked(ctx);
     let mut known: Vec<_> = known.iter().collect();
@@ -68,7 +68,7 @@ pub(crate) fn run(ctx: &Context, args: &GuideArguments) -> Result<GuideReport, C
 }
 
 /// Returns the names that are needed and not there, each once.
-fn missing(presence: &Presence) -> Vec<&str> {
+pub(super) fn missing(presence: &Presence) -> Vec<&str> {
     let named = presence.keys.iter().filter(|key| !is_there(key)).map(|key| key.name.as_str());
     each_once(presence.providers.iter().flat_map(ProviderFacts::missing).chain(named))
 }

@@ -8,7 +8,7 @@ use vault_core::creds::Outcome;
 use vault_core::provider::Kind;
 
 use super::choice::Needs;
-use super::presence::{Presence, ProviderFacts, Search};
+use super::presence::{Presence, ProviderFacts, Search, Vault};
 use super::words::standing;
 use super::{find, kinds, provider_ids};
 use crate::context::Context;
@@ -113,7 +113,7 @@ pub(crate) fn run(ctx: &Context, args: &ListArguments) -> Result<ListReport, Com
     if args.is_of_registry() {
         needs.keys.clear();
     }
-    let search = Search { ctx, known: &known, air_gap };
+    let search = Search { ctx, known: &known, vault: Vault::IfItOpens, air_gap };
     let mut presence = search.look_up(&providers, &needs);
     if !args.is_of_registry() {
         presence.providers.retain(|provider| provider.declared || provider.occurs());

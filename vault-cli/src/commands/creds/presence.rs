@@ -6,11 +6,12 @@ use vault_core::creds::{
     self, Choice, KeyReport, Occurrences, Outcome, ProviderReport, Request, State, VaultAnswer, VaultUse,
     Wanted,
 };
+use vault_core::format::index::Index;
 use vault_core::provider::{Kind, Provider, Registry};
 
 use super::choice::Needs;
 use super::in_vault;
-use crate::context::Context;
+use crate::context::{Context, Place};
 use crate::error::CommandError;
 
 /// How to look.
@@ -18,8 +19,20 @@ use crate::error::CommandError;
 pub(super) struct Search<'a> {
     pub(super) ctx: &'a Context,
     pub(super) known: &'a Registry,
+    pub(super) vault: Vault<'a>,
     /// Whether to skip cloud providers.
     pub(super) air_gap: bool,
+}
+
+/// The vault to look in.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Vault<'a> {
+    /// The one that there is, if it opens without a prompt; opened only if there is something to ask.
+    IfItOpens,
+    /// None.
+    None,
+    /// One that is open.
+    Open(&'a Index<'a>, &'a Place),
 }
 
 /// What is there.
@@ -51,19 +64,21 @@ pub(super) struct ProviderFacts {
     pub(super) docs: Option<&'static str>,
     /// The keys of the complete or closest group, then the optional ones that occur.
     pub(super) keys: Vec<KeyReport>,
+    #[serde(skip)]
+    pub(super) provider: &'static Provider,
 }
 
 impl Search<'_> {
     /// Looks up what `providers` need, and the keys of `needs`.
     pub(super) fn look_up(self, providers: &[&'static Provider], needs: &Needs) -> Presence {
-        let Self { ctx, known: registry, air_gap } = self;
+        let Self { ctx, known: registry, vault, air_gap } = self;
         let keys = &needs.keys[..];
         let env = Occurrences::in_environment(ctx.inherited_environment(), &Wanted::new(providers, keys));
         let (env, choice) = (&env, Choice::All);
         let request = Request { providers, choice, keys, registry, air_gap, strict: false, env, files: &[] };
         let mut locked = None;
         let found = creds::check(&request, |names| {
-            in_vault::ask(ctx, names).unwrap_or_else(|error| {
+            vault.answer(ctx, names).unwrap_or_else(|error| {
                 locked = Some(error);
                 VaultAnswer::Unavailable
             })
@@ -74,6 +89,16 @@ impl Search<'_> {
         };
         let providers = found.providers.into_iter().filter_map(facts).collect();
         Presence { vault: found.vault, providers, keys: found.keys, locked }
+    }
+}
+
+impl Vault<'_> {
+    fn answer(self, ctx: &Context, names: &[&str]) -> Result<VaultAnswer, CommandError> {
+        match self {
+            Self::IfItOpens => in_vault::ask(ctx, names),
+            Self::None => Ok(in_vault::nothing()),
+            Self::Open(index, place) => Ok(in_vault::answer(index, place, names)),
+        }
     }
 }
 
@@ -90,7 +115,7 @@ impl ProviderFacts {
     fn new(provider: &'static Provider, report: ProviderReport, declared: bool) -> Self {
         let Provider { id, name, kind, cloud, require, optional, keys_url, docs, .. } = *provider;
         let ProviderReport { outcome, keys, .. } = report;
-        Self { id, name, kind, cloud, declared, outcome, require, optional, keys_url, docs, keys }
+        Self { id, name, kind, cloud, declared, outcome, require, optional, keys_url, docs, keys, provider }
     }
 
     /// Tells whether any of its keys occurs, be it empty.
