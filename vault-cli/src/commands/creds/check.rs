@@ -12,16 +12,15 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use vault_core::creds::{self, Occurrences, Request, State, VaultAnswer, VaultUse, Wanted};
-use vault_core::name::SecretName;
 use vault_core::provider;
 
 use self::files::Files;
 use self::required::{Places, Required, RequiredBy};
+use super::{in_vault, words};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::report::Report;
 use crate::ui::Ui;
-use crate::vault_access::VaultAccess;
 
 /// How many names a line on stderr has.
 const MAX_NAMES: usize = 8;
@@ -183,7 +182,7 @@ pub(crate) fn run(ctx: &Context, args: &CheckArguments) -> Result<CheckReport, C
         if !args.uses(CheckSource::Vault) {
             return VaultAnswer::NotAsked;
         }
-        in_vault(ctx, names).unwrap_or_else(|error| {
+        in_vault::ask(ctx, names).unwrap_or_else(|error| {
             locked = Some(error);
             VaultAnswer::Unavailable
         })
@@ -212,24 +211,7 @@ fn tell(ctx: &Context, required: &Required, found: &creds::Report, locked: Optio
     }
     for key in found.all_keys().filter(|key| key.state == State::Malformed) {
         let name = key.alias.as_ref().unwrap_or(&key.name);
-        let source = key.source.as_ref().map_or("", table::place);
+        let source = key.source.as_ref().map_or("", words::place);
         ctx.ui.warn(&format!("{name} ({source}) does not have the shape of such a key"));
     }
-}
-
-/// Which of the names the vault has, without asking anybody.
-fn in_vault(ctx: &Context, names: &[&str]) -> Result<VaultAnswer, CommandError> {
-    let place = ctx.place()?;
-    let access = VaultAccess::new(ctx)?;
-    let Some(opened) = access.open_quietly()? else {
-        return Ok(VaultAnswer::Answered { found: Vec::new(), connected: Vec::new() });
-    };
-    let index = access.index(&opened)?;
-    let scopes = place.scopes();
-    let has = |name: &str| {
-        let name = SecretName::parse(name).ok();
-        name.is_some_and(|name| scopes.iter().any(|scope| !index.versions(scope, &name).is_empty()))
-    };
-    let found = names.iter().filter(|name| has(name)).map(ToString::to_string).collect();
-    Ok(VaultAnswer::Answered { found, connected: Vec::new() })
 }

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 
 use vault_core::creds::{KeyReport, Source, State};
 
+use super::super::words::state;
 use super::CheckReport;
 use super::required::Place;
-use super::table::state;
 
 /// Writes an annotation for each key that is not there, or has another shape than its kind.
 pub(super) fn write(out: &mut dyn Write, report: &CheckReport) -> io::Result<()> {

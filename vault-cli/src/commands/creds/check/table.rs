@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use tabwriter::TabWriter;
-use vault_core::creds::{KeyReport, Outcome, ProviderReport, Report, Source, State};
+use vault_core::creds::{Outcome, ProviderReport, Report};
 
+use super::super::words::standing;
 use super::required::Places;
 
 /// Writes both tables, each where it has rows.
@@ -39,32 +40,5 @@ fn write_provider(table: &mut dyn Write, provider: &ProviderReport) -> io::Resul
             let optional = if key.required { "" } else { " (optional)" };
             writeln!(table, "{id}\t{}{optional}\t{}", key.name, standing(key))
         }),
-    }
-}
-
-/// Returns the last two columns of a key.
-fn standing(key: &KeyReport) -> String {
-    let alias = key.alias.as_ref().map_or_else(String::new, |alias| format!(", as {alias}"));
-    let source = key.source.as_ref().map_or("-", place);
-    format!("{}\t{source}{alias}", state(key.state))
-}
-
-/// Returns a state in words.
-pub(super) const fn state(state: State) -> &'static str {
-    match state {
-        State::Empty => "empty",
-        State::Malformed => "malformed",
-        State::Missing => "missing",
-        State::Present => "present",
-        State::Unknown => "unknown",
-    }
-}
-
-/// Returns a source in words.
-pub(super) fn place(source: &Source) -> &str {
-    match source {
-        Source::Env => "environment",
-        Source::File { label } => label,
-        Source::Vault => "vault",
     }
 }
