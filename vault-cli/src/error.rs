@@ -245,6 +245,9 @@ pub(crate) fn change_refused(path: &Path, error: &ChangeError) -> CommandError {
             "`keyward connections rm ID` removes a connection; `keyward rm {name} --scope {} --force` breaks them",
             scope.kind()
         )),
+        ChangeError::OtherValues(_) => failed(Kind::Refused).hint(
+            "`--on-conflict overwrite` makes new versions, `--on-conflict skip` keeps what the vault has",
+        ),
         ChangeError::SlotsChanged => failed(Kind::Conflict).hint("run the command again"),
         ChangeError::TooManyConnections => {
             failed(Kind::Refused).hint("`keyward connections rm ID` makes room")

@@ -4,6 +4,7 @@
 pub mod commit;
 pub mod connections;
 pub mod draft;
+pub mod merge;
 pub mod restore;
 pub mod unlock;
 

@@ -119,7 +119,8 @@ impl<'a> ValueRecord<'a> {
         self.key() == other.key()
     }
 
-    const fn key(&self) -> (u32, &'a [u8]) {
+    /// Returns what the order of values goes by, before the version.
+    pub(crate) const fn key(&self) -> (u32, &'a [u8]) {
         (self.scope, self.name.as_bytes())
     }
 }

@@ -57,6 +57,9 @@ pub enum ChangeError {
         /// The version asked for.
         version: u32,
     },
+    /// Secrets from elsewhere that the vault has with other values.
+    #[error("the vault has other values of: {}", first_names(.0))]
+    OtherValues(Vec<SecretName>),
     /// The directory has no absolute path, or one with a zero byte.
     #[error("a workspace is bound to absolute directories only")]
     RelativeDirectory,
@@ -120,7 +123,7 @@ pub struct Draft<'a> {
     pub(crate) vault: &'a UnlockedVault,
     pub(crate) index: Index<'a>,
     /// The messages that this change sealed. Every other value of the index is in the former file.
-    fresh: BTreeMap<ValueId, Vec<u8>>,
+    pub(super) fresh: BTreeMap<ValueId, Vec<u8>>,
     pub(crate) slots: Vec<SlotRecord>,
     /// The newest generation that is known to exist.
     pub(crate) newest_generation: u64,
@@ -336,7 +339,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Opens a value that the former file holds.
-    fn stored_value(&self, position: usize) -> Result<SecretBytes, FormatError> {
+    pub(super) fn stored_value(&self, position: usize) -> Result<SecretBytes, FormatError> {
         let offset = self.stored_at(position);
         let offset = offset.ok_or(FormatError::Damaged("a value of this very change can't be read back"))?;
         let mut value = self.vault.open_run(&self.index, position..position + 1, offset)?;
@@ -344,7 +347,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Seals a value under a new id.
-    fn seal_new(&self, root: &RootKey, value: &SecretBytes) -> (ValueId, Vec<u8>) {
+    pub(super) fn seal_new(&self, root: &RootKey, value: &SecretBytes) -> (ValueId, Vec<u8>) {
         let id = ValueId::generate();
         (id, seal_value(root, self.vault.header().vault_id, id, value))
     }
@@ -371,7 +374,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Returns the position of a scope; a new one moves the later ones up.
-    fn enter_scope(&mut self, scope: &Scope) -> Result<u32, FormatError> {
+    pub(super) fn enter_scope(&mut self, scope: &Scope) -> Result<u32, FormatError> {
         let record = ScopeRecord::new(scope);
         let position = match self.index.scopes.binary_search(&record) {
             Ok(position) => position,
@@ -407,9 +410,21 @@ impl<'a> Draft<'a> {
 }
 
 /// Returns what the index says of a sealed message: its size and its hash.
-fn describe(message: &[u8]) -> (u32, [u8; 32]) {
+pub(super) fn describe(message: &[u8]) -> (u32, [u8; 32]) {
     (u32::try_from(message.len()).unwrap_or(u32::MAX), hash_sealed(message))
 }
+
+/// Names some secrets, and says how many more there are.
+fn first_names(names: &[SecretName]) -> String {
+    let mut shown: Vec<String> = names.iter().take(MOST_LISTED).map(ToString::to_string).collect();
+    if let Some(more) = names.len().checked_sub(MOST_LISTED).filter(|more| *more > 0) {
+        shown.push(format!("and {more} more"));
+    }
+    shown.join(", ")
+}
+
+/// The most names in one message.
+const MOST_LISTED: usize = 10;
 
 #[cfg(test)]
 mod tests;

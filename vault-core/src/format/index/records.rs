@@ -3,6 +3,7 @@
 //! costs nothing.
 
 use std::fmt;
+use std::mem;
 use std::ops::Range;
 
 use super::check::ValueCheck;
@@ -113,6 +114,19 @@ impl<'a> Values<'a> {
         self.places.insert(position, place);
         self.records_len += encoded.len();
         self.sealed_len += u64::from(record.sealed_len);
+        Ok(())
+    }
+
+    /// Puts records in where the order of scopes and names has them, all in one pass. There is none of
+    /// their secrets yet.
+    pub(crate) fn insert_all(&mut self, records: &[ValueRecord<'_>]) -> Result<(), FormatError> {
+        for record in records {
+            self.insert(self.len(), record)?;
+        }
+        // Stable, so that the versions of a secret stay in their order; two sorted runs take one pass.
+        let mut places = mem::take(&mut self.places);
+        places.sort_by(|one, other| self.decoded(*one).0.key().cmp(&self.decoded(*other).0.key()));
+        self.places = places;
         Ok(())
     }
 

@@ -1,0 +1,150 @@
+//! Secrets that come from elsewhere, many at once: a file that is imported, a bundle. How each of them
+//! stands to the vault, and what becomes of those that the vault has with another value.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use subtle::ConstantTimeEq;
+
+use crate::format::index::ValueRecord;
+use crate::format::{FormatError, MAX_VALUE, MAX_VALUES};
+use crate::name::{Scope, SecretName};
+use crate::secret::SecretBytes;
+use crate::vault::UnlockedVault;
+use crate::vault::draft::{ChangeError, Draft, describe};
+
+/// One secret from elsewhere.
+#[derive(Debug)]
+pub struct Incoming {
+    /// The scope that it is for.
+    pub scope: Scope,
+    /// Its name.
+    pub name: SecretName,
+    /// Its value.
+    pub value: SecretBytes,
+}
+
+/// What becomes of an incoming secret that the vault has with another value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnConflict {
+    /// Nothing at all is merged.
+    Fail,
+    /// It becomes a new version.
+    Overwrite,
+    /// The vault keeps what it has.
+    Skip,
+}
+
+/// How an incoming secret stands to the vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The vault has another value, or one that is damaged.
+    Conflict,
+    /// The vault has no secret of that name in that scope.
+    New,
+    /// The vault has this very value, which therefore gets no new version.
+    Unchanged,
+}
+
+impl UnlockedVault {
+    /// Compares secrets from elsewhere with the current values of the vault, each with the one of its scope
+    /// and name. No other value is opened.
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError`] when the vault can't be read.
+    pub fn compare(&self, incoming: &[Incoming]) -> Result<Vec<Standing>, FormatError> {
+        Draft::new(self, self.index()?).compare(incoming)
+    }
+}
+
+impl Draft<'_> {
+    /// Merges secrets from elsewhere and returns how each of them stood to the vault before. Those that are
+    /// new go in together, so that many of them cost no more than one pass over the index. A name that
+    /// comes twice for one scope becomes two versions, the later one the current one.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError::OtherValues`] with [`OnConflict::Fail`], else when a limit is reached. The draft may
+    /// be half changed then and is of no use any more.
+    pub fn merge(
+        &mut self,
+        incoming: &[Incoming],
+        on_conflict: OnConflict,
+        now: u64,
+    ) -> Result<Vec<Standing>, ChangeError> {
+        let standings = self.compare(incoming)?;
+        let with = |wanted| {
+            let each = incoming.iter().zip(&standings);
+            each.filter(move |(_, standing)| **standing == wanted).map(|(secret, _)| secret)
+        };
+        if on_conflict == OnConflict::Fail && standings.contains(&Standing::Conflict) {
+            return Err(ChangeError::OtherValues(
+                with(Standing::Conflict).map(|secret| secret.name.clone()).collect(),
+            ));
+        }
+        let again = self.put_new(with(Standing::New).collect(), now)?;
+        let overwritten = with(Standing::Conflict).filter(|_| on_conflict == OnConflict::Overwrite);
+        for secret in overwritten.chain(again) {
+            self.put(&secret.scope, &secret.name, &secret.value, now)?;
+        }
+        Ok(standings)
+    }
+
+    /// [`UnlockedVault::compare`] with the secrets as the draft has them.
+    fn compare(&self, incoming: &[Incoming]) -> Result<Vec<Standing>, FormatError> {
+        let scopes = self.scope_positions(incoming);
+        incoming.iter().map(|secret| self.standing(secret, scopes.get(&secret.scope).copied())).collect()
+    }
+
+    fn standing(&self, secret: &Incoming, scope: Option<u32>) -> Result<Standing, FormatError> {
+        let versions = scope.map_or(0..0, |scope| self.index.versions_at(scope, &secret.name));
+        if versions.is_empty() {
+            return Ok(Standing::New);
+        }
+        let same = match self.stored_value(versions.start) {
+            Ok(stored) => stored.expose_secret().ct_eq(secret.value.expose_secret()).into(),
+            Err(FormatError::Value { .. }) => false,
+            Err(error) => return Err(error),
+        };
+        Ok(if same { Standing::Unchanged } else { Standing::Conflict })
+    }
+
+    /// Stores first versions, all in one pass, and returns the secrets whose names came a second time.
+    fn put_new<'i>(&mut self, new: Vec<&'i Incoming>, now: u64) -> Result<Vec<&'i Incoming>, ChangeError> {
+        if let Some(large) = new.iter().find(|secret| secret.value.len() > MAX_VALUE) {
+            return Err(ChangeError::ValueTooLarge(large.value.len()));
+        }
+        if self.index.values.len() + new.len() > MAX_VALUES {
+            return Err(ChangeError::TooManyValues);
+        }
+        for scope in new.iter().map(|secret| &secret.scope).collect::<BTreeSet<_>>() {
+            self.enter_scope(scope)?;
+        }
+        let scopes = self.scope_positions(new.iter().copied());
+        let mut named = BTreeSet::new();
+        let (first, again): (Vec<_>, Vec<_>) =
+            new.into_iter().partition(|secret| named.insert((&secret.scope, &secret.name)));
+        let mut records = Vec::with_capacity(first.len());
+        for secret in first {
+            let (id, message) = self.seal_new(self.root(), &secret.value);
+            let (sealed_len, sha256) = describe(&message);
+            let (scope, name) = (scopes[&secret.scope], secret.name.as_str());
+            records.push(ValueRecord { scope, name, version: 1, created: now, id, sealed_len, sha256 });
+            self.fresh.insert(id, message);
+        }
+        self.index.values.insert_all(&records)?;
+        Ok(again)
+    }
+
+    /// Returns where the scopes of these secrets stand in the index. Many secrets have few scopes.
+    fn scope_positions<'i>(
+        &self,
+        secrets: impl IntoIterator<Item = &'i Incoming>,
+    ) -> BTreeMap<&'i Scope, u32> {
+        let scopes: BTreeSet<&Scope> = secrets.into_iter().map(|secret| &secret.scope).collect();
+        scopes.into_iter().filter_map(|scope| Some((scope, self.index.scope_position(scope)?))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;
