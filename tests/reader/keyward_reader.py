@@ -25,7 +25,7 @@ from keyward_keys import (KINDS, PASSPHRASE, Damaged, Newer, NotKeyward, SealBro
 MAGIC = b"KEYWARD\x1a"
 VERSION = SUITE = 1
 SCHEMA, SCHEMA_WITH_CONNECTIONS = 1, 2
-PURPOSES = {1: "secrets", 2: "sessions"}
+PURPOSES = {1: "secrets", 2: "sessions", 3: "bundle"}
 SCOPES = {0: "workspace", 1: "tenant"}
 CONNECTION_KINDS = dict(enumerate(("cdc", "cron", "discord", "email", "file", "github", "linear", "llm", "mcp",
                                    "pagerduty", "s3", "sentry", "slack", "stripe", "twilio", "webhook"), 1))
@@ -129,15 +129,13 @@ class Vault:
         return data
 
     def _parse_header(self, fields):
-        for what, known in ("version", VERSION), ("suite", SUITE):
-            number = fields.number(2)
+        for what, size, known in ("version", 2, VERSION), ("suite", 2, SUITE), ("purpose", 1, max(PURPOSES)):
+            number = fields.number(size)
             if number > known:
                 raise Newer(f"{what} {number}: a newer program wrote this file")
             if number == 0:
                 raise Damaged(f"{what} is zero")
-        self.purpose = PURPOSES.get(fields.number(1))
-        if self.purpose is None:
-            raise Damaged("no such purpose")
+        self.purpose = PURPOSES[number]
         if any(fields.take(3)):
             raise Damaged("reserved bytes are not zero")
         fields.take(4)  # the header length, checked by the caller
@@ -219,6 +217,8 @@ class Vault:
             raise Truncated("cut off in the values")
         if end < self.size:
             raise Damaged("the file is longer than its index says")
+        if self.purpose == "bundle":
+            self._check_bundle(scopes)
         self.connections = self._decode_connections(body) if body.left() else []
         self._check_connections()
 
@@ -306,6 +306,12 @@ class Vault:
         for scope, name, version, created, value_id, length, digest in values:
             self.values.append(Value(scopes[scope], name, version, created, value_id, length, digest, offset))
             offset += length
+
+    def _check_bundle(self, scopes):
+        """§4.4."""
+        foreign = [s for s in scopes if s.tenant != "default" or s.workspace not in ("", "default")]
+        if foreign or self.bindings or any(value.version != 1 for value in self.values):
+            raise Damaged("not the content of a bundle")
 
     def read_value(self, position):
         value = self.values[position]

@@ -17,10 +17,10 @@ from keyward_fields import padded
 from keyward_keys import PASSPHRASE, check_line, message_key, passphrase_key, sha256
 from keyward_reader import CONNECTION_KINDS, INDEX_PAGE, MAGIC, NO_AUTH, OF_TENANT, OF_WORKSPACE, VALUE_PAGE, Vault
 
-SECRETS, SESSIONS = 1, 2
+SECRETS, SESSIONS, BUNDLE = 1, 2, 3
 WORKSPACE, TENANT = 0, 1
 KEYRING, ENV, MACHINE, RECOVERY = 1, 2, 4, 5
-PURPOSE_NAMES = {SECRETS: "secrets", SESSIONS: "sessions"}
+PURPOSE_NAMES = {SECRETS: "secrets", SESSIONS: "sessions", BUNDLE: "bundle"}
 
 
 def random(size):

@@ -17,7 +17,8 @@ import keyward_writer as writer
 from keyward_keys import (from_key_text, from_machine, from_passphrase, from_recovery_code, from_slot_key, hkdf,
                           recovery_bytes, sha256)
 from keyward_reader import Vault
-from keyward_writer import ENV, KEYRING, MACHINE, PASSPHRASE, RECOVERY, SESSIONS, Connection, Head, Secret, Slot
+from keyward_writer import (BUNDLE, ENV, KEYRING, MACHINE, PASSPHRASE, RECOVERY, SESSIONS, Connection, Head, Secret,
+                            Slot)
 
 FOLDER = Path(__file__).resolve().parents[2] / "vault-core" / "tests" / "vectors"
 ROOT_KEY = bytes(range(32))
@@ -140,12 +141,26 @@ def passphrase_slot(d):
 
 RECOVERY_BYTES = bytes.fromhex("0123456789abcdeffedcba9876543210")
 TYPED_CODE = writer.recovery_code(RECOVERY_BYTES).lower().replace("-", " ", 1).replace("1", "l").replace("0", "o")
+BY_CODE = {"slot": 0, "recovery_code": TYPED_CODE}
 
 
-@good("a recovery code, typed in lower case with `l` for 1 and `o` for 0", {"slot": 0, "recovery_code": TYPED_CODE})
+@good("a recovery code, typed in lower case with `l` for 1 and `o` for 0", BY_CODE)
 def recovery_slot(d):
     d.slots = [d.slot(RECOVERY, hkdf(recovery_bytes(TYPED_CODE), b"keyward recovery", 32))]
     return d.finish()
+
+
+@good("a bundle: a secret of the workspace and one of the tenant, opened by its recovery code",
+      BY_CODE, purpose="bundle")
+def bundle(d):
+    return as_bundle(d, [d.secret("TOKEN", workspace="default"), d.secret("TOKEN", workspace="")]).finish()
+
+
+def as_bundle(d, secrets):
+    d.head.purpose = BUNDLE
+    d.slots = [d.slot(RECOVERY, hkdf(recovery_bytes(TYPED_CODE), b"keyward recovery", 32))]
+    d.secrets = secrets
+    return d
 
 
 @good("a machine slot", {"slot": 0, "machine": {"seed": "22" * 32, "host_name": "build-1"}})
@@ -265,15 +280,32 @@ def newer_suite(d):
     return d.finish()
 
 
-@bad("header", "damaged", "purpose 3")
+@bad("header", "damaged", "purpose 0")
+def purpose_zero(d):
+    d.head.purpose = 0
+    return d.finish()
+
+
+@bad("header", "newer", "purpose 4, the first that this version does not know")
 def purpose_unknown(d):
-    d.head.purpose = 3
+    d.head.purpose = 4
     return d.finish()
 
 
 @bad("header", "wrong_purpose", "purpose 2, opened by a caller that expects 1")
 def purpose_not_expected(d):
     d.head.purpose = SESSIONS
+    return d.finish()
+
+
+@bad("header", "wrong_purpose", "a bundle in the place of a vault")
+def bundle_not_expected(d):
+    d.head.purpose = BUNDLE
+    return d.finish()
+
+
+@bad("header", "wrong_purpose", "a vault in the place of a bundle", purpose="bundle")
+def vault_not_expected(d):
     return d.finish()
 
 
@@ -767,6 +799,32 @@ def two_vaults_glued(d):
 
 
 # --- refused by a value ---------------------------------------------------------------------------------------
+
+@bad("index", "damaged", "a bundle with a secret of another workspace than `default`", BY_CODE, "bundle")
+def bundle_of_other_workspace(d):
+    return as_bundle(d, [d.secret("TOKEN", workspace="web")]).finish()
+
+
+@bad("index", "damaged", "a bundle with a secret of another tenant than `default`", BY_CODE, "bundle")
+def bundle_of_other_tenant(d):
+    return as_bundle(d, [d.secret("TOKEN", workspace="default", tenant="acme")]).finish()
+
+
+@bad("index", "damaged", "a bundle with an earlier version of a secret", BY_CODE, "bundle")
+def bundle_with_history(d):
+    return as_bundle(d, [d.secret("TOKEN", version, workspace="default") for version in (2, 1)]).finish()
+
+
+@bad("index", "damaged", "a bundle with a version 2 alone", BY_CODE, "bundle")
+def bundle_of_version_two(d):
+    return as_bundle(d, [d.secret("TOKEN", 2, workspace="default")]).finish()
+
+
+@bad("index", "damaged", "a bundle with a binding", BY_CODE, "bundle")
+def bundle_with_binding(d):
+    d.bindings = [(b"default", b"default", b"/srv")]
+    return as_bundle(d, [d.secret("TOKEN", workspace="default")]).finish()
+
 
 @bad("value", "damaged", "a value that was sealed again under its value id; the index has the hash of the first",
      value=0)

@@ -310,11 +310,15 @@ class Hostile(unittest.TestCase):
         for offset, size, numbers in ((16, 4, (0, 95, 255, 257, 4096, 2 ** 32 - 1)),
                                       (52, 8, (0, 80, 4096, 4175, 4177, 8272, 2 ** 27 + 80, 2 ** 63, 2 ** 64 - 1)),
                                       (60, 4, (0, 2, 16, 17, 2 ** 32 - 1)),
-                                      (10, 2, (0,)), (12, 1, (0, 3, 255)), (36, 8, (0,)), (44, 8, (0,)),
+                                      (10, 2, (0,)), (12, 1, (0,)), (36, 8, (0,)), (44, 8, (0,)),
                                       (64, 2, (0, 6, 65_535)), (66, 2, (1,))):
             for number in numbers:
                 self.refused(lambda draft: draft.patched(offset, number.to_bytes(size, "little")),
                              "damaged", "too_large", "truncated")
+
+    def test_purposes(self):
+        for number, kind in ((2, "wrong_purpose"), (3, "wrong_purpose"), (4, "newer"), (255, "newer")):
+            self.refused(lambda draft: draft.patched(12, bytes([number])), kind)
 
     def test_versions_of_suite_and_schema(self):
         def suite_zero(draft):

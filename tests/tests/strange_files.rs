@@ -140,7 +140,7 @@ fn a_file_of_age() {
     bytes_are_refused(
         b"age-encryption.org/v1\n-> X25519 abc\n",
         "not_a_vault",
-        "the file is not a keyward vault",
+        "the file is not one that keyward wrote",
     );
 }
 
@@ -149,14 +149,14 @@ fn a_file_of_sqlite() {
     bytes_are_refused(
         &[b"SQLite format 3\0", &[0; 4080][..]].concat(),
         "not_a_vault",
-        "the file is not a keyward vault",
+        "the file is not one that keyward wrote",
     );
 }
 
 #[test]
 fn random_bytes() {
     let noise: Vec<u8> = (1..5000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    bytes_are_refused(&noise, "not_a_vault", "the file is not a keyward vault");
+    bytes_are_refused(&noise, "not_a_vault", "the file is not one that keyward wrote");
 }
 
 #[test]
@@ -181,5 +181,5 @@ fn a_vault_of_sessions_is_no_vault_of_secrets() {
     let mut file = VaultFile::read(&home.vault());
     file.0[12] = 2;
     file.of_version(1).write(&path);
-    refused(&home, &path, "not_a_vault", "the file holds ");
+    refused(&home, &path, "not_a_vault", "the file is a file of sessions, not a vault");
 }

@@ -49,12 +49,12 @@ pub enum FormatError {
     #[error("the file is damaged: {0}")]
     Damaged(&'static str),
     /// The file does not start with the magic bytes.
-    #[error("the file is not a keyward vault")]
+    #[error("the file is not one that keyward wrote")]
     Foreign,
     /// A newer keyward wrote the file.
     #[error("the file was written by a newer keyward ({what} {found})")]
     Newer {
-        /// Which number is unknown: `format version`, `suite` or `schema`.
+        /// Which number is unknown: `format version`, `suite`, `purpose` or `schema`.
         what: &'static str,
         /// The number found.
         found: u32,
@@ -62,8 +62,8 @@ pub enum FormatError {
     /// The file can't be read.
     #[error("can't read the file")]
     Read(#[from] io::Error),
-    /// A sealed file of another purpose stands in the vault's place.
-    #[error("the file holds {found:?}, not {expected:?}")]
+    /// A sealed file of another purpose stands in the place of the one expected.
+    #[error("the file is {found}, not {expected}")]
     Purpose {
         /// What the caller asked for.
         expected: Purpose,

@@ -1,6 +1,7 @@
 //! The vault: [`LockedVault`] has a header and no key; [`UnlockedVault`] reads the index and single
 //! values; [`draft`] changes a copy of the index; [`commit`] writes it. No file names, no prompts.
 
+pub mod bundle;
 pub mod commit;
 pub mod connections;
 pub mod draft;
@@ -130,6 +131,7 @@ impl UnlockedVault {
         match found {
             _ if found < expected => Err(FormatError::Truncated { expected, found }),
             _ if found > expected => Err(FormatError::Damaged("bytes follow the end of the vault")),
+            _ if self.header().purpose == Purpose::Bundle => bundle::check(&index).map(|()| index),
             _ => Ok(index),
         }
     }

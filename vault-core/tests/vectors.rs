@@ -68,7 +68,12 @@ fn check(name: &str) -> Result<(), String> {
 /// Reads a whole file, stage by stage, and describes it.
 fn read(bytes: &[u8], facts: &Value) -> Result<Value, Refusal> {
     let refused = |stage| move |error: FormatError| Refusal { stage, class: class_of(&error), value: None };
-    let purpose = if facts["purpose"] == "sessions" { Purpose::Sessions } else { Purpose::Secrets };
+    let purpose = match facts["purpose"].as_str() {
+        Some("bundle") => Purpose::Bundle,
+        Some("secrets") => Purpose::Secrets,
+        Some("sessions") => Purpose::Sessions,
+        other => panic!("{other:?}"),
+    };
     let locked = LockedVault::open(Box::new(bytes.to_vec()), purpose).map_err(refused("header"))?;
     let mut source = VectorSource::new(&facts["open"], &locked);
     let unlocked = locked.unlock(&mut [&mut source]).map_err(|error| match error {

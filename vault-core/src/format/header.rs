@@ -1,6 +1,8 @@
 //! The header: the only part of a vault that is read without a key (`FORMAT.md §4`). It is checked by
 //! its hash first, so that a flipped bit is told apart from a wrong key before any source is asked.
 
+use std::fmt;
+
 use sha2::{Digest, Sha256};
 
 use crate::crypto::kdf::{self, KdfParams, KdfParamsError, MAX_FILE_COST};
@@ -30,6 +32,8 @@ const PARAMETERS_LEN: usize = 28;
 /// for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
+    /// Secrets on their way from one vault to another.
+    Bundle,
     /// Secrets: the vault.
     Secrets,
     /// Sessions and API keys.
@@ -41,15 +45,28 @@ impl Purpose {
         match self {
             Self::Secrets => 1,
             Self::Sessions => 2,
+            Self::Bundle => 3,
         }
     }
 
-    const fn from_code(code: u8) -> Option<Self> {
+    fn from_code(code: u8) -> Result<Self, FormatError> {
         match code {
-            1 => Some(Self::Secrets),
-            2 => Some(Self::Sessions),
-            _ => None,
+            0 => Err(FormatError::Damaged("the purpose is zero")),
+            1 => Ok(Self::Secrets),
+            2 => Ok(Self::Sessions),
+            3 => Ok(Self::Bundle),
+            _ => Err(FormatError::Newer { what: "purpose", found: code.into() }),
         }
+    }
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bundle => "a bundle",
+            Self::Secrets => "a vault",
+            Self::Sessions => "a file of sessions",
+        })
     }
 }
 
@@ -226,7 +243,7 @@ impl Header {
         reader.array::<{ MAGIC.len() }>()?;
         known("format version", reader.u16()?, VERSION)?;
         known("suite", reader.u16()?, SUITE)?;
-        let purpose = Purpose::from_code(reader.u8()?).ok_or(FormatError::Damaged("an unknown purpose"))?;
+        let purpose = Purpose::from_code(reader.u8()?)?;
         reader.zeros::<3>()?;
         reader.u32()?;
         let vault_id = VaultId::new(reader.array()?);
