@@ -31,6 +31,7 @@ pub(crate) enum Kind {
     Busy,
     Conflict,
     Damaged,
+    Exists,
     Failed,
     Interrupted,
     Launch,
@@ -57,7 +58,7 @@ impl Kind {
     /// Returns the exit code.
     pub(crate) const fn exit_code(self) -> u8 {
         match self {
-            Self::Failed | Self::NotDurable | Self::UnreadableFile | Self::UntrustedFile => 1,
+            Self::Exists | Self::Failed | Self::NotDurable | Self::UnreadableFile | Self::UntrustedFile => 1,
             Self::Usage => 2,
             Self::NoSuchConnection | Self::NoSuchSecret | Self::NoSuchSlot | Self::NoSuchVersion => 4,
             Self::NoKeySource | Self::WrongKey => 5,
@@ -196,6 +197,7 @@ pub(crate) fn store_failed(error: &StoreError) -> CommandError {
     let (kind, hint) = match error {
         StoreError::Busy { .. } => (Kind::Busy, "run the command again when that process is done"),
         StoreError::Conflict { .. } => (Kind::Conflict, "run the command again"),
+        StoreError::Exists { .. } => (Kind::Exists, "name another file, or remove this one"),
         StoreError::Missing { .. } => {
             (Kind::VaultGone, "`keyward restore` brings the previous generation back")
         }

@@ -16,6 +16,7 @@ mod file;
 mod lock;
 #[cfg(test)]
 pub(crate) mod memory;
+pub mod single;
 mod trust;
 
 pub use file::FileStore;
@@ -120,6 +121,12 @@ pub enum StoreError {
     Conflict {
         /// The vault.
         vault: PathBuf,
+    },
+    /// A new file has the name of one that is there, and is not to replace it.
+    #[error("there is a file already: {}", path.display())]
+    Exists {
+        /// The path.
+        path: PathBuf,
     },
     /// The system refused.
     #[error("cannot {act} {}", path.display())]

@@ -31,6 +31,13 @@ impl Directory {
         }
     }
 
+    /// Opens the directory at `path`, which has to be there, whoever may change what is in it.
+    pub(super) fn open_anyones(path: &Path) -> Result<Self, StoreError> {
+        let opened = openat(CWD, path, FOLLOWED_DIRECTORY, Mode::empty());
+        let descriptor = opened.map_err(StoreError::io("open the directory", path))?;
+        Ok(Self { descriptor, path: path.to_owned() })
+    }
+
     /// Opens the directory at `path` and makes it, and those on the way to it, where they are missing.
     pub(super) fn open_or_create(path: &Path) -> Result<Self, StoreError> {
         match Self::open(path)? {
@@ -143,6 +150,12 @@ impl Directory {
         self.unlink(name).map_err(StoreError::io("remove", &path))
     }
 
+    /// Checks that `name` is free, or is that of a file of ours, which may be replaced.
+    pub(super) fn check_replaceable(&self, name: &OsStr) -> Result<(), StoreError> {
+        let stat = self.stat(name)?;
+        stat.map_or(Ok(()), |stat| trust::check_own_file(&stat, &self.path_of(name)))
+    }
+
     /// Unlinks each of our files whose name `stale` accepts. What can't be unlinked stays: it is in
     /// nobody's way.
     pub(super) fn sweep(&self, stale: impl Fn(&OsStr) -> bool) -> Result<(), StoreError> {
@@ -179,10 +192,24 @@ impl Directory {
         renameat_with(&self.descriptor, name, &self.descriptor, other, RenameFlags::NOREPLACE)
     }
 
+    /// Gives the new file `temp` the name `name`, only if that is free, whatever anybody does at the same
+    /// time. `temp` may keep its own name beside it.
+    pub(super) fn publish_new(&self, temp: &OsStr, name: &OsStr) -> Result<(), Errno> {
+        match self.link(temp, name) {
+            Err(error) if has_no_links(error) => self.rename_new(temp, name),
+            linked => linked,
+        }
+    }
+
     /// Waits until the names in the directory are on disk.
     pub(super) fn sync(&self) -> Result<(), Errno> {
         fsync(&self.descriptor)
     }
+}
+
+/// Tells whether the error says that the file system has no hard links.
+pub(super) fn has_no_links(error: Errno) -> bool {
+    matches!(error, Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS)
 }
 
 /// Makes the missing directories of `path`, each for us alone and durable, and opens the last one.

@@ -76,8 +76,8 @@ impl VaultStore for FileStore {
 
 /// The names of a vault's files in their directory.
 #[derive(Debug)]
-struct Names {
-    vault: OsString,
+pub(super) struct Names {
+    pub(super) vault: OsString,
     previous: OsString,
     damaged: OsString,
     lock: OsString,
@@ -85,7 +85,7 @@ struct Names {
 }
 
 impl Names {
-    fn of(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn of(path: &Path) -> Result<Self, StoreError> {
         let vault = path
             .file_name()
             .ok_or_else(|| StoreError::NotAFile { path: path.to_owned(), found: "a directory" })?;
@@ -99,7 +99,7 @@ impl Names {
     }
 
     /// Returns a name that nobody can have foreseen.
-    fn new_temp(&self) -> io::Result<OsString> {
+    pub(super) fn new_temp(&self) -> io::Result<OsString> {
         let random = getrandom::u64().map_err(|error| io::Error::other(error.to_string()))?;
         Ok(joined(&[&self.temp_prefix, OsStr::new(&format!("{random:016x}"))]))
     }
@@ -114,7 +114,7 @@ fn joined(parts: &[&OsStr]) -> OsString {
     parts.iter().copied().collect()
 }
 
-fn directory_of(path: &Path) -> &Path {
+pub(super) fn directory_of(path: &Path) -> &Path {
     path.parent().map_or(Path::new("."), directory::named)
 }
 
@@ -135,14 +135,20 @@ fn open_current(directory: &Directory, names: &Names) -> Result<Option<Box<dyn S
 
 fn open_snapshot(directory: &Directory, name: &OsStr) -> Result<Option<Box<dyn Snapshot>>, StoreError> {
     let opened = directory.open_file(name)?;
-    Ok(opened.map(|(file, length)| Box::new(FileSnapshot { file, length }) as Box<dyn Snapshot>))
+    Ok(opened.map(|(file, length)| Box::new(FileSnapshot::new(file, length)) as Box<dyn Snapshot>))
 }
 
 /// One generation, open: it stays what it is when the name gets another one.
 #[derive(Debug)]
-struct FileSnapshot {
+pub(super) struct FileSnapshot {
     file: File,
     length: u64,
+}
+
+impl FileSnapshot {
+    pub(super) const fn new(file: File, length: u64) -> Self {
+        Self { file, length }
+    }
 }
 
 impl Snapshot for FileSnapshot {
@@ -243,27 +249,15 @@ impl FileTurn {
     fn write_temp(&self, bytes: &[u8]) -> Result<Temp<'_>, StoreError> {
         let vault = self.vault_path();
         let name = self.names.new_temp().map_err(StoreError::io("name a temporary file for", &vault))?;
-        let mut temp = Temp { file: self.directory.create_file(&name)?, name, turn: self, named: true };
+        let temp = Temp { file: self.directory.create_file(&name)?, name, turn: self, named: true };
         self.directory.give_us_access(&temp.name, &temp.file)?;
-        temp.file.write_all(bytes).map_err(StoreError::io("write", &vault))?;
-        // Once and by itself: after a failure the system may call lost pages clean.
-        fsync(&temp.file).map_err(StoreError::io("flush", &vault))?;
-        let same = holds(&temp.file, bytes).map_err(StoreError::io("read back", &vault))?;
-        if same { Ok(temp) } else { Err(StoreError::ReadBack { vault }) }
+        write_durably(&temp.file, bytes, &vault)?;
+        Ok(temp)
     }
 
     /// Gives the file the vault's name only if that is free, whatever anybody does at the same time.
-    fn publish_first(&self, mut temp: Temp<'_>) -> Result<(), StoreError> {
-        let linked = self.directory.link(&temp.name, &self.names.vault);
-        let published = match linked {
-            Err(error) if has_no_links(error) => {
-                let renamed = self.directory.rename_new(&temp.name, &self.names.vault);
-                temp.named = renamed.is_err();
-                renamed
-            }
-            _ => linked,
-        };
-        published.map_err(|error| match error {
+    fn publish_first(&self, temp: Temp<'_>) -> Result<(), StoreError> {
+        self.directory.publish_new(&temp.name, &self.names.vault).map_err(|error| match error {
             Errno::EXIST => self.conflict(),
             _ => StoreError::io("create", &self.vault_path())(error),
         })
@@ -281,7 +275,9 @@ impl FileTurn {
     /// A file system without hard links has no previous generations.
     fn keep_previous(&self) -> Result<(), StoreError> {
         match self.directory.link(&self.names.vault, &self.names.previous) {
-            Err(error) if !has_no_links(error) => Err(self.cannot_make(&self.names.previous, error)),
+            Err(error) if !directory::has_no_links(error) => {
+                Err(self.cannot_make(&self.names.previous, error))
+            }
             _ => Ok(()),
         }
     }
@@ -344,6 +340,16 @@ impl Drop for Temp<'_> {
     }
 }
 
+/// Writes `bytes` to a new file, waits until they are on disk, and reads them back; `shown` is what messages
+/// call the file.
+pub(super) fn write_durably(mut file: &File, bytes: &[u8], shown: &Path) -> Result<(), StoreError> {
+    file.write_all(bytes).map_err(StoreError::io("write", shown))?;
+    // Once and by itself: after a failure the system may call lost pages clean.
+    fsync(file).map_err(StoreError::io("flush", shown))?;
+    let same = holds(file, bytes).map_err(StoreError::io("read back", shown))?;
+    if same { Ok(()) } else { Err(StoreError::ReadBack { vault: shown.to_owned() }) }
+}
+
 /// Tells whether `file` has exactly the bytes `bytes`.
 fn holds(file: &File, bytes: &[u8]) -> io::Result<bool> {
     let mut buffer = vec![0; bytes.len().saturating_add(1).min(CHUNK)];
@@ -362,11 +368,6 @@ fn holds(file: &File, bytes: &[u8]) -> io::Result<bool> {
         }
         offset += length as u64;
     }
-}
-
-/// Tells whether the error says that the file system has no hard links.
-fn has_no_links(error: Errno) -> bool {
-    matches!(error, Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS)
 }
 
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);

@@ -14,6 +14,11 @@ use crate::format::MAX_FILE;
 pub(super) fn check_file(stat: &Stat, path: &Path) -> Result<u64, StoreError> {
     check_own_file(stat, path)?;
     check_private(stat, path)?;
+    check_length(stat, path)
+}
+
+/// Checks that a file has the size of a vault, and returns its length.
+pub(super) fn check_length(stat: &Stat, path: &Path) -> Result<u64, StoreError> {
     let length = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
     if length > MAX_FILE {
         return Err(StoreError::TooLarge { path: path.to_owned(), length });
@@ -23,14 +28,19 @@ pub(super) fn check_file(stat: &Stat, path: &Path) -> Result<u64, StoreError> {
 
 /// Checks a file that is going to be unlinked: regular and ours. Its mode does not matter any more.
 pub(super) fn check_own_file(stat: &Stat, path: &Path) -> Result<(), StoreError> {
-    let kind = FileType::from_raw_mode(stat.st_mode);
-    if kind != FileType::RegularFile {
-        return Err(StoreError::NotAFile { path: path.to_owned(), found: kind_name(kind) });
-    }
+    check_regular(stat, path)?;
     if stat.st_uid != geteuid().as_raw() {
         return Err(foreign("the file", stat.st_uid, path));
     }
     Ok(())
+}
+
+/// Checks that something is a regular file, whoever it belongs to.
+pub(super) fn check_regular(stat: &Stat, path: &Path) -> Result<(), StoreError> {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(()),
+        kind => Err(StoreError::NotAFile { path: path.to_owned(), found: kind_name(kind) }),
+    }
 }
 
 /// Checks the directory that holds a vault: nobody but its owner (us or root) may replace what is in it.

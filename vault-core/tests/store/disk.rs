@@ -9,12 +9,12 @@ use vault_core::store::{FileStore, Previous, StoreError, VaultStore};
 use crate::sample::{body, contents, put, store_in};
 
 /// A file system in memory of 64 KiB, mounted until it is dropped.
-struct SmallDisk {
+pub(crate) struct SmallDisk {
     directory: TempDir,
 }
 
 impl SmallDisk {
-    fn mount() -> Self {
+    pub(crate) fn mount() -> Self {
         let directory = tempdir().unwrap();
         run("mount", &["-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs"], directory.path());
         Self { directory }
@@ -24,7 +24,7 @@ impl SmallDisk {
         run("mount", &["-o", "remount,ro"], self.path());
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 

@@ -7,4 +7,5 @@ mod cycle;
 mod disk;
 mod process;
 mod sample;
+mod single;
 mod writers;
