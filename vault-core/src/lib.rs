@@ -2,7 +2,7 @@
 //! storage, and the check whether credentials are there.
 //!
 //! The crate never prints, prompts or exits, opens no network socket and reads no wall clock: time is
-//! an argument. Only the env key source reads the environment.
+//! an argument. Only the env key source reads the environment, and the keyring's the address of its bus.
 //!
 //! Modules stand in order of dependence: each uses only those above it.
 

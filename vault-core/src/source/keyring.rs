@@ -45,6 +45,9 @@ pub enum KeyringError {
     /// This build has no code for keyrings.
     #[error("this build of keyward does without keyrings")]
     NotBuilt,
+    /// The bus's address is not that of a local socket.
+    #[error("the session bus is no local socket, and no key goes over a network (DBUS_SESSION_BUS_ADDRESS)")]
+    NotLocal,
     /// The keyring did not answer before the deadline.
     #[error("the keyring did not answer within {} s", .0.as_secs_f64())]
     TimedOut(Duration),

@@ -2,6 +2,7 @@
 //! D-Bus. Its errors end here: two of them carry an entry's raw bytes and show them with `Debug`.
 
 use std::error::Error as StdError;
+use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::iter;
 use std::sync::Arc;
@@ -18,10 +19,29 @@ pub(super) struct SystemEntry(::keyring::Entry);
 /// Opens the entry of `user`. The first call of the process connects to the keyring; how that went holds
 /// for all later calls.
 pub(super) fn open(user: &str) -> Result<SystemEntry, KeyringError> {
+    check_bus(bus_address())?;
     if let Err(error) = ::keyring::Entry::store_status() {
         return Err(explain_store(error));
     }
     ::keyring::Entry::new(SERVICE, user).map(SystemEntry).map_err(explain)
+}
+
+/// Returns the address that the library behind the keyring is going to use.
+#[allow(clippy::disallowed_methods, reason = "that library asks the environment itself")]
+fn bus_address() -> Option<OsString> {
+    std::env::var_os("DBUS_SESSION_BUS_ADDRESS")
+}
+
+/// Refuses an address behind which there is more than a socket of this machine. One of no transport that is
+/// known here, such as `disabled:`, is that of no bus. Without an address, and for one that is no text, the
+/// socket has a fixed path.
+fn check_bus(address: Option<OsString>) -> Result<(), KeyringError> {
+    let Some(address) = address.and_then(|address| address.into_string().ok()) else { return Ok(()) };
+    let mut each = address.split(';');
+    if each.clone().any(|one| NOT_LOCAL.iter().any(|transport| one.starts_with(transport))) {
+        return Err(KeyringError::NotLocal);
+    }
+    if each.all(|one| one.starts_with("unix:")) { Ok(()) } else { Err(KeyringError::Absent) }
 }
 
 impl Entry for SystemEntry {
@@ -118,6 +138,9 @@ fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_TEXT).collect()
 }
 
+/// The transports that go over a network or start a program (D-Bus specification, "Server Addresses"; `ibus`
+/// is known to zbus alone).
+const NOT_LOCAL: [&str; 5] = ["ibus:", "nonce-tcp:", "tcp:", "unixexec:", "vsock:"];
 const SERVICE: &str = "keyward";
 const MAX_TEXT: usize = 200;
 /// The D-Bus error for a name that nobody has and nobody can be started for (D-Bus specification,
@@ -163,6 +186,43 @@ mod tests {
 
     fn no_access(text: &'static str) -> Error {
         Error::NoStorageAccess(Box::new(Cause(text, None)))
+    }
+
+    fn checked(address: &str) -> Result<(), KeyringError> {
+        check_bus(Some(address.into()))
+    }
+
+    #[test]
+    fn only_sockets_of_this_machine_are_asked() {
+        for local in ["unix:path=/run/user/1000/bus", "unix:abstract=/x,guid=1", "unix:path=/a;unix:path=/b"]
+        {
+            assert_eq!(checked(local), Ok(()), "{local}");
+        }
+        assert_eq!(check_bus(None), Ok(()));
+    }
+
+    #[test]
+    fn networks_and_programs_are_refused() {
+        for other in [
+            "tcp:host=127.0.0.1,port=1",
+            "nonce-tcp:host=h,port=1,noncefile=/n",
+            "unixexec:path=/bin/true",
+            "ibus:",
+            "vsock:cid=2,port=1",
+            "unix:path=/a;tcp:host=h,port=1",
+            "disabled:;tcp:host=h,port=1",
+        ] {
+            assert_eq!(checked(other), Err(KeyringError::NotLocal), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_no_bus_is_absence() {
+        for none in
+            ["disabled:", "autolaunch:", "", "x", "TCP:host=h", " tcp:host=h", "unix:path=/a;", "unix"]
+        {
+            assert_eq!(checked(none), Err(KeyringError::Absent), "{none}");
+        }
     }
 
     #[test]
