@@ -2,7 +2,7 @@
 
 use keyward_tests::Home;
 
-const COMMANDS: [&str; 31] = [
+const COMMANDS: [&str; 34] = [
     "init",
     "put",
     "get",
@@ -24,6 +24,9 @@ const COMMANDS: [&str; 31] = [
     "connections rm",
     "connections kinds",
     "uses",
+    "bundle",
+    "bundle create",
+    "bundle open",
     "status",
     "verify",
     "restore",

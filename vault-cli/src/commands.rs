@@ -1,5 +1,6 @@
 //! One file a command: the argument struct, `run`, the report. Here they are called.
 
+pub(crate) mod bundle;
 pub(crate) mod completions;
 pub(crate) mod connections;
 pub(crate) mod creds;
@@ -58,6 +59,8 @@ pub(crate) enum Command {
     Connections(connections::ConnectionsArguments),
     /// Show which connections break if a secret is rotated
     Uses(uses::UsesArguments),
+    /// Carry secrets to another vault in one sealed file
+    Bundle(bundle::BundleArguments),
     /// Show the vault, its key slots, which source opens it, and what it protects
     Status(status::StatusArguments),
     /// Check the whole vault: header, index and every stored value
@@ -111,6 +114,7 @@ pub(crate) fn run(ctx: &Context, command: Command, definition: fn() -> clap::Com
         Command::Connections(a) => connections::dispatch(ctx, &a),
         Command::Uses(a) => finish(ui, "uses", uses::run(ctx, &a)),
         Command::Creds(a) => creds::dispatch(ctx, &a),
+        Command::Bundle(a) => bundle::dispatch(ctx, &a),
         Command::Status(a) => finish(ui, "status", status::run(ctx, &a)),
         Command::Verify(a) => finish(ui, "verify", verify::run(ctx, &a)),
         Command::Restore(a) => finish(ui, "restore", restore::run(ctx, &a)),

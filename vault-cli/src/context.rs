@@ -12,6 +12,7 @@ use clap::ValueEnum;
 use vault_core::harden::OriginalLimits;
 use vault_core::name::{Scope, TenantId, WorkspaceId};
 use vault_core::provider::Registry;
+use vault_core::secret::SecretBytes;
 use vault_core::source::env::{EnvFound, EnvSource};
 use vault_core::store::FileStore;
 
@@ -21,6 +22,13 @@ use crate::error::{CommandError, Kind};
 use crate::settings::{self, Settings};
 use crate::ui::Ui;
 use crate::workspace;
+
+/// The variable with the recovery code of the vault, for `--recovery`.
+pub(crate) const RECOVERY_CODE: &str = "KEYWARD_RECOVERY_CODE";
+/// The variable with the code of a bundle.
+pub(crate) const BUNDLE_CODE: &str = "KEYWARD_BUNDLE_CODE";
+/// The variable with the passphrase of a bundle.
+pub(crate) const BUNDLE_PASSPHRASE: &str = "KEYWARD_BUNDLE_PASSPHRASE";
 
 /// Longer than any id: what is read of a file that should hold one.
 const MAX_ID_FILE: u64 = 256;
@@ -164,9 +172,14 @@ impl Context {
         EnvSource::from_environment(self.globals.key_fd).load()
     }
 
-    /// Returns the recovery code that the environment hands over, for `--recovery`.
-    pub(crate) fn recovery_code(&self) -> Result<Option<String>, CommandError> {
-        text_variable("KEYWARD_RECOVERY_CODE")
+    /// Returns the code that the environment hands over: [`RECOVERY_CODE`] or [`BUNDLE_CODE`].
+    pub(crate) fn code(&self, name: &str) -> Result<Option<String>, CommandError> {
+        text_variable(name)
+    }
+
+    /// Returns the passphrase that the environment hands over for a bundle, byte for byte.
+    pub(crate) fn bundle_passphrase(&self) -> Option<SecretBytes> {
+        variable(BUNDLE_PASSPHRASE).map(|passphrase| SecretBytes::new(passphrase.into_encoded_bytes()))
     }
 
     /// Returns how long one call of the keyring may take: a person may have to type a password.

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::path::Path;
 
 use serde::Serialize;
-use vault_core::format::FormatError;
+use vault_core::format::{FormatError, Purpose};
 use vault_core::source::env::EnvOrigin;
 use vault_core::store::StoreError;
 use vault_core::vault::commit::CommitError;
@@ -41,6 +41,7 @@ pub(crate) enum Kind {
     NoSuchSecret,
     NoSuchSlot,
     NoSuchVersion,
+    NotABundle,
     NotAVault,
     NotDurable,
     NotExecutable,
@@ -62,7 +63,7 @@ impl Kind {
             Self::Usage => 2,
             Self::NoSuchConnection | Self::NoSuchSecret | Self::NoSuchSlot | Self::NoSuchVersion => 4,
             Self::NoKeySource | Self::WrongKey => 5,
-            Self::Damaged | Self::NotAVault | Self::Truncated | Self::VaultGone => 6,
+            Self::Damaged | Self::NotABundle | Self::NotAVault | Self::Truncated | Self::VaultGone => 6,
             Self::Busy | Self::Conflict => 8,
             Self::Refused => 10,
             Self::Newer => 12,
@@ -130,6 +131,25 @@ impl CommandError {
 pub(crate) fn cannot_unlock(path: &Path, error: UnlockError) -> CommandError {
     match error {
         UnlockError::Format(error) => bad_file(path, &error),
+        error => not_unlocked(path, "the vault", error, unlock_hint),
+    }
+}
+
+/// Makes the error of a bundle that can't be unlocked.
+pub(crate) fn cannot_open_bundle(path: &Path, error: UnlockError) -> CommandError {
+    match error {
+        UnlockError::Format(error) => bad_bundle(path, &error),
+        error => not_unlocked(path, "the bundle", error, bundle_hint),
+    }
+}
+
+fn not_unlocked(
+    path: &Path,
+    what: &str,
+    error: UnlockError,
+    hint: fn(&[&str]) -> &'static str,
+) -> CommandError {
+    match error {
         UnlockError::Interrupted => CommandError::interrupted(),
         UnlockError::NoKey { slots, attempts, wrong_key } => {
             let kind = if wrong_key { Kind::WrongKey } else { Kind::NoKeySource };
@@ -140,8 +160,8 @@ pub(crate) fn cannot_unlock(path: &Path, error: UnlockError) -> CommandError {
             if attempts.is_empty() {
                 failed = failed.because("no key source that may be used has a key");
             }
-            failed = failed.because(format!("the vault has these key slots: {}", slots.join(", ")));
-            failed.hint(unlock_hint(&slots))
+            failed = failed.because(format!("{what} has these key slots: {}", slots.join(", ")));
+            failed.hint(hint(&slots))
         }
         other => {
             CommandError::new(Kind::Failed, format!("cannot unlock {}", path.display())).caused_by(&other)
@@ -167,11 +187,38 @@ fn unlock_hint(slots: &[&str]) -> &'static str {
     "`keyward slot list` shows which key slots the vault has"
 }
 
+fn bundle_hint(slots: &[&str]) -> &'static str {
+    if slots.contains(&"passphrase") {
+        return "set `KEYWARD_BUNDLE_PASSPHRASE` to the bundle's passphrase, or run the command on a terminal to be asked";
+    }
+    "set `KEYWARD_BUNDLE_CODE` to the code that `bundle create` printed, or run the command on a terminal to be asked"
+}
+
+/// Makes the error of a file that can't be read as a bundle.
+pub(crate) fn bad_bundle(path: &Path, error: &FormatError) -> CommandError {
+    let kind = match format_kind(error) {
+        Kind::NotAVault => Kind::NotABundle,
+        kind => kind,
+    };
+    let hint = match error {
+        FormatError::Newer { .. } => NEWER_HINT,
+        FormatError::Foreign | FormatError::Purpose { .. } => {
+            "name a file that `keyward bundle create` wrote; `--vault PATH` names a vault"
+        }
+        FormatError::Read(_) => "copy the bundle again",
+        _ => "copy the bundle again, or make a new one with `keyward bundle create`",
+    };
+    CommandError::new(kind, format!("cannot read {}", path.display())).caused_by(error).hint(hint)
+}
+
 /// Makes the error of a file that can't be read as a vault.
 pub(crate) fn bad_file(path: &Path, error: &FormatError) -> CommandError {
     let kind = format_kind(error);
     let hint = match error {
-        FormatError::Newer { .. } => "install a newer keyward; `keyward --version` shows this one's version",
+        FormatError::Newer { .. } => NEWER_HINT,
+        FormatError::Purpose { found: Purpose::Bundle, .. } => {
+            "`keyward bundle open FILE` takes the secrets of a bundle into the vault"
+        }
         FormatError::Value { .. } => {
             "`keyward verify` lists what is damaged; `put` or `rm` of that secret still works"
         }
@@ -181,6 +228,8 @@ pub(crate) fn bad_file(path: &Path, error: &FormatError) -> CommandError {
     };
     CommandError::new(kind, format!("cannot read {}", path.display())).caused_by(error).hint(hint)
 }
+
+const NEWER_HINT: &str = "install a newer keyward; `keyward --version` shows this one's version";
 
 const fn format_kind(error: &FormatError) -> Kind {
     match error {

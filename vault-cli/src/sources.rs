@@ -10,7 +10,7 @@ use vault_core::source::recovery::RecoveryCode;
 use vault_core::source::supply::{EnvSupply, KeyringSupply, MachineSupply};
 
 use crate::arguments::SourceKind;
-use crate::context::Context;
+use crate::context::{BUNDLE_CODE, BUNDLE_PASSPHRASE, Context, RECOVERY_CODE};
 use crate::error::CommandError;
 use crate::ui::Ui;
 
@@ -42,12 +42,23 @@ impl Sources {
             keyring: uses(SourceKind::Keyring).then(|| KeyringSupply::new(ctx.keyring_deadline())),
             environment,
             machine: machine.map(MachineSupply::new),
-            prompt: asks.then(|| PassphrasePrompt { ui: ctx.ui, passphrase: None }),
+            prompt: asks.then(|| PassphrasePrompt::of_vault(ctx)),
             recovery: if forced == Some(SourceKind::Recovery) {
-                Some(RecoveryPrompt::new(ctx)?)
+                Some(RecoveryPrompt::of_vault(ctx)?)
             } else {
                 None
             },
+        })
+    }
+
+    /// Collects what opens a bundle: its own passphrase or code. What opens the vault is not asked for it.
+    pub(crate) fn of_bundle(ctx: &Context) -> Result<Self, CommandError> {
+        Ok(Self {
+            keyring: None,
+            environment: Vec::new(),
+            machine: None,
+            prompt: Some(PassphrasePrompt::of_bundle(ctx)),
+            recovery: Some(RecoveryPrompt::of_bundle(ctx)?),
         })
     }
 
@@ -80,12 +91,28 @@ impl Sources {
 #[derive(Debug)]
 struct PassphrasePrompt {
     ui: Ui,
+    label: &'static str,
+    question: &'static str,
     passphrase: Option<SecretBytes>,
+}
+
+impl PassphrasePrompt {
+    const fn of_vault(ctx: &Context) -> Self {
+        let question = "Passphrase of the vault: ";
+        Self { ui: ctx.ui, label: "passphrase prompt", question, passphrase: None }
+    }
+
+    /// Takes the passphrase of a bundle from the environment, or asks for it.
+    fn of_bundle(ctx: &Context) -> Self {
+        let passphrase = ctx.bundle_passphrase();
+        let label = if passphrase.is_some() { BUNDLE_PASSPHRASE } else { "passphrase prompt" };
+        Self { ui: ctx.ui, label, question: "Passphrase of the bundle: ", passphrase }
+    }
 }
 
 impl KeySource for PassphrasePrompt {
     fn label(&self) -> &str {
-        "passphrase prompt"
+        self.label
     }
 
     fn serves(&self, kind: &SlotKind) -> bool {
@@ -97,7 +124,10 @@ impl KeySource for PassphrasePrompt {
             return Err(SourceError::new("the slot takes no passphrase"));
         };
         if self.passphrase.is_none() {
-            let text = self.ui.ask_secret("Passphrase of the vault: ").map_err(|error| asked(&error))?;
+            if !self.ui.may_prompt() {
+                return Err(SourceError::new("nobody to ask for the passphrase"));
+            }
+            let text = self.ui.ask_secret(self.question).map_err(|error| asked(&error))?;
             self.passphrase = Some(SecretBytes::new(text.expose_secret().as_bytes().to_vec()));
         }
         let passphrase =
@@ -110,24 +140,33 @@ impl KeySource for PassphrasePrompt {
 #[derive(Debug)]
 struct RecoveryPrompt {
     ui: Ui,
+    variable: &'static str,
+    question: &'static str,
     code: Option<RecoveryCode>,
 }
 
 impl RecoveryPrompt {
-    fn new(ctx: &Context) -> Result<Self, CommandError> {
-        let text = ctx.recovery_code()?.map(zeroize::Zeroizing::new);
-        let code = text.map(|text| parse_code(&text)).transpose()?;
-        Ok(Self { ui: ctx.ui, code })
+    fn of_vault(ctx: &Context) -> Result<Self, CommandError> {
+        Self::new(ctx, RECOVERY_CODE, "Recovery code: ")
+    }
+
+    fn of_bundle(ctx: &Context) -> Result<Self, CommandError> {
+        Self::new(ctx, BUNDLE_CODE, "Code of the bundle: ")
+    }
+
+    fn new(ctx: &Context, variable: &'static str, question: &'static str) -> Result<Self, CommandError> {
+        let text = ctx.code(variable)?.map(zeroize::Zeroizing::new);
+        let code = text.map(|text| parse_code(variable, &text)).transpose()?;
+        Ok(Self { ui: ctx.ui, variable, question, code })
     }
 
     fn code(&mut self) -> Result<&RecoveryCode, SourceError> {
         if self.code.is_none() {
             if !self.ui.may_prompt() {
-                return Err(SourceError::new(
-                    "nobody to ask for the code, and KEYWARD_RECOVERY_CODE is not set",
-                ));
+                let why = format!("nobody to ask for the code, and {} is not set", self.variable);
+                return Err(SourceError::new(&why));
             }
-            let text = self.ui.ask_secret("Recovery code: ").map_err(|error| asked(&error))?;
+            let text = self.ui.ask_secret(self.question).map_err(|error| asked(&error))?;
             self.code =
                 Some(RecoveryCode::parse(text.expose_secret()).map_err(|error| SourceError::new(&error))?);
         }
@@ -149,9 +188,9 @@ impl KeySource for RecoveryPrompt {
     }
 }
 
-fn parse_code(text: &str) -> Result<RecoveryCode, CommandError> {
+fn parse_code(variable: &str, text: &str) -> Result<RecoveryCode, CommandError> {
     RecoveryCode::parse(text)
-        .map_err(|error| CommandError::usage("KEYWARD_RECOVERY_CODE is no recovery code").caused_by(&error))
+        .map_err(|error| CommandError::usage(format!("{variable} is no recovery code")).caused_by(&error))
 }
 
 fn asked(error: &CommandError) -> SourceError {
