@@ -17,6 +17,7 @@ pub mod deadline;
 pub mod keyring;
 pub mod ordinary_user;
 pub mod process;
+pub mod sockets;
 pub mod terminal;
 pub mod transcript;
 pub mod vault_file;
