@@ -239,6 +239,7 @@ fn a_vault_is_no_bundle_and_a_bundle_no_vault() {
     }
     let strange = home.write("strange", "no bundle at all");
     open(&home, strange.to_str().unwrap(), &["--json"]).fails_as(6, "not_a_bundle");
+    open(&home, "/dev/zero", &["--json"]).fails_as(6, "not_a_bundle");
     open(&home, "/dev/zero", &[]).fails(6, &["expected a regular file, found a device"]);
     open(&home, "missing", &["--json"]).fails_as(1, "unreadable_file");
 }
@@ -289,11 +290,11 @@ fn a_dry_run_writes_nothing() {
     assert_eq!(fs::read(other.vault()).unwrap(), before);
 }
 
-/// Runs a command that is killed when it enters the system call that would publish its file.
-fn killed_before_publishing(home: &Home, arguments: &[&str]) {
+/// Runs a command that is killed when it enters a system call, such as `link` in any of its forms.
+fn killed_at(home: &Home, call: &str, arguments: &[&str]) {
     require("strace", "strace");
-    let inject = "inject=/^(rename|link)(at)?2?$:signal=KILL";
-    let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", inject];
+    let inject = format!("inject=/^{call}(at)?2?$:signal=KILL");
+    let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &inject];
     let mut command = behind(&strace, &home.command(arguments));
     let finished = feed(command.env("KEYWARD_BUNDLE_PASSPHRASE", PASSPHRASE), b"");
     assert_eq!(finished.code, 128 + 9, "{finished}");
@@ -304,8 +305,11 @@ fn a_crash_before_the_merge_is_published_leaves_the_old_vault() {
     let (_from, bundle) = carrying(&[("A", "1")]);
     let other = with_secrets(&[("B", "2")]);
     let before = fs::read(other.vault()).unwrap();
-    killed_before_publishing(&other, &["bundle", "open", &bundle]);
-    assert_eq!(fs::read(other.vault()).unwrap(), before);
+    // The first one keeps the old generation, the second one publishes the new one.
+    for call in ["link", "rename"] {
+        killed_at(&other, call, &["bundle", "open", &bundle]);
+        assert_eq!(fs::read(other.vault()).unwrap(), before);
+    }
     open(&other, &bundle, &[]).succeeds();
     assert_eq!((other.get("A"), other.get("B")), (b"1".to_vec(), b"2".to_vec()));
 }
@@ -314,7 +318,7 @@ fn a_crash_before_the_merge_is_published_leaves_the_old_vault() {
 fn a_crash_before_the_bundle_is_published_leaves_no_bundle() {
     let home = with_secrets(&[("A", "1")]);
     let path = home.path().join("b");
-    killed_before_publishing(&home, &["bundle", "create", path.to_str().unwrap(), "--light"]);
+    killed_at(&home, "link", &["bundle", "create", path.to_str().unwrap(), "--light"]);
     assert!(!path.exists());
     with_passphrase(&home, PASSPHRASE, &["bundle", "create", path.to_str().unwrap(), "--light"]).succeeds();
 }

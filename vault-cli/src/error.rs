@@ -196,20 +196,34 @@ fn bundle_hint(slots: &[&str]) -> &'static str {
 
 /// Makes the error of a file that can't be read as a bundle.
 pub(crate) fn bad_bundle(path: &Path, error: &FormatError) -> CommandError {
-    let kind = match format_kind(error) {
-        Kind::NotAVault => Kind::NotABundle,
-        kind => kind,
-    };
     let hint = match error {
         FormatError::Newer { .. } => NEWER_HINT,
-        FormatError::Foreign | FormatError::Purpose { .. } => {
-            "name a file that `keyward bundle create` wrote; `--vault PATH` names a vault"
-        }
+        FormatError::Foreign | FormatError::Purpose { .. } => BUNDLE_FILE_HINT,
         FormatError::Read(_) => "copy the bundle again",
         _ => "copy the bundle again, or make a new one with `keyward bundle create`",
     };
+    let kind = kind_of_bundle(format_kind(error));
     CommandError::new(kind, format!("cannot read {}", path.display())).caused_by(error).hint(hint)
 }
+
+/// Makes the error of a file that is not there or can't be opened as a bundle.
+pub(crate) fn no_bundle(path: &Path, error: Option<&StoreError>) -> CommandError {
+    let failed = match error {
+        Some(error) => store_failed(error),
+        None => CommandError::new(Kind::UnreadableFile, format!("there is no file {}", path.display())),
+    };
+    CommandError { kind: kind_of_bundle(failed.kind), ..failed }.hint(BUNDLE_FILE_HINT)
+}
+
+/// What is no vault where one is expected is no bundle here.
+const fn kind_of_bundle(kind: Kind) -> Kind {
+    match kind {
+        Kind::NotAVault => Kind::NotABundle,
+        kind => kind,
+    }
+}
+
+const BUNDLE_FILE_HINT: &str = "name a file that `keyward bundle create` wrote; `--vault PATH` names a vault";
 
 /// Makes the error of a file that can't be read as a vault.
 pub(crate) fn bad_file(path: &Path, error: &FormatError) -> CommandError {

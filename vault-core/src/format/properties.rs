@@ -17,6 +17,7 @@ use crate::name::{ConnectionId, Scope, SecretName, TenantId, WorkspaceId};
 use crate::provider::Kind;
 use crate::slot::{SlotKind, SlotRecord};
 
+const PURPOSES: [Purpose; 3] = [Purpose::Bundle, Purpose::Secrets, Purpose::Sessions];
 const ID: &str = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}";
 
 fn any_scope() -> impl Strategy<Value = Scope> {
@@ -168,14 +169,13 @@ fn any_slot() -> impl Strategy<Value = SlotRecord> {
 
 prop_compose! {
     fn any_header()(
-        sessions in any::<bool>(),
+        purpose in prop::sample::select(&PURPOSES),
         vault_id in any::<[u8; 16]>(),
         epoch in 1..=u64::MAX,
         generation in 1..=u64::MAX,
         blocks in 1..=2_u64,
         slots in vec(any_slot(), 1..=4),
     ) -> Header {
-        let purpose = if sessions { Purpose::Sessions } else { Purpose::Secrets };
         let sealed_index_len = blocks * 4096 + 80;
         Header { purpose, vault_id: VaultId::new(vault_id), epoch, generation, sealed_index_len, slots }
     }
@@ -202,13 +202,10 @@ fn plausible(mut bytes: Vec<u8>) -> Vec<u8> {
 fn reencoded(bytes: &[u8]) -> Option<Vec<u8>> {
     let file = bytes.to_vec();
     drop(revision(&file));
-    [Purpose::Secrets, Purpose::Sessions]
-        .into_iter()
-        .find_map(|purpose| Header::read(&file, purpose).ok())
-        .map(|(header, read)| {
-            assert_eq!(header.encode(), read);
-            read
-        })
+    PURPOSES.into_iter().find_map(|purpose| Header::read(&file, purpose).ok()).map(|(header, read)| {
+        assert_eq!(header.encode(), read);
+        read
+    })
 }
 
 proptest! {
@@ -280,11 +277,11 @@ proptest! {
     }
 
     #[test]
-    fn a_header_of_the_other_purpose_is_refused_as_such(header in any_header()) {
-        let other =
-            if header.purpose == Purpose::Secrets { Purpose::Sessions } else { Purpose::Secrets };
-        let refused = matches!(Header::read(&file_of(&header), other), Err(FormatError::Purpose { .. }));
-        prop_assert!(refused);
+    fn a_header_of_another_purpose_is_refused_as_such(header in any_header()) {
+        for other in PURPOSES.into_iter().filter(|other| *other != header.purpose) {
+            let refused = matches!(Header::read(&file_of(&header), other), Err(FormatError::Purpose { .. }));
+            prop_assert!(refused);
+        }
     }
 
     #[test]

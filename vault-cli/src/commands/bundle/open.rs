@@ -14,9 +14,7 @@ use vault_core::vault::merge::{Incoming, OnConflict, Standing};
 
 use crate::arguments::ScopeKind;
 use crate::context::{Context, Place};
-use crate::error::{
-    CommandError, Kind, bad_bundle, bad_file, cannot_open_bundle, change_refused, store_failed,
-};
+use crate::error::{CommandError, Kind, bad_bundle, bad_file, cannot_open_bundle, change_refused, no_bundle};
 use crate::report::{Report, SecretRef, counted};
 use crate::sources::Sources;
 use crate::vault_access::{Opened, VaultAccess, claim};
@@ -181,11 +179,8 @@ pub(crate) fn run(ctx: &Context, args: &OpenArguments) -> Result<OpenReport, Com
 /// Reads the bundle and opens every value of it, for the scopes of this place.
 fn incoming(ctx: &Context, file: &Path, place: &Place) -> Result<Vec<Incoming>, CommandError> {
     let unreadable = |error| bad_bundle(file, &error);
-    let snapshot = single::read(file).map_err(|error| store_failed(&error).hint(NAME_A_BUNDLE))?;
-    let snapshot = snapshot.ok_or_else(|| {
-        CommandError::new(Kind::UnreadableFile, format!("there is no file {}", file.display()))
-            .hint(NAME_A_BUNDLE)
-    })?;
+    let snapshot = single::read(file).map_err(|error| no_bundle(file, Some(&error)))?;
+    let snapshot = snapshot.ok_or_else(|| no_bundle(file, None))?;
     let locked = LockedVault::open(snapshot, Purpose::Bundle).map_err(unreadable)?;
     let unlocked = locked.unlock(&mut Sources::of_bundle(ctx)?.in_order());
     let bundle = unlocked.map_err(|error| cannot_open_bundle(file, error))?.vault;
@@ -223,8 +218,6 @@ fn refuse_conflicts(vault: &Path, planned: &OpenReport, incoming: &[Incoming]) -
     let names: Vec<_> = conflicts.map(|(_, secret)| secret.name.clone()).collect();
     if names.is_empty() { Ok(()) } else { Err(change_refused(vault, &ChangeError::OtherValues(names))) }
 }
-
-const NAME_A_BUNDLE: &str = "name a file that `keyward bundle create` wrote";
 
 /// Shows what is going to happen, and asks on a terminal.
 fn confirm(ctx: &Context, args: &OpenArguments, report: &OpenReport) -> Result<(), CommandError> {
