@@ -27,10 +27,10 @@ impl Contents {
         index: &Index<'_>,
         positions: &[usize],
     ) -> Result<Self, FormatError> {
-        let records = positions.iter().map(|&position| &index.values[position]);
+        let records = positions.iter().map(|&position| index.values.at(position));
         let values = vault.values(index, positions)?;
         let secrets = records.zip(values).map(|(record, value)| {
-            let name = SecretName::parse(&record.name)
+            let name = SecretName::parse(record.name)
                 .map_err(|_| FormatError::Damaged("the index has an invalid name"))?;
             Ok(Incoming { scope: index.scopes[record.scope as usize].scope()?, name, value })
         });
@@ -78,7 +78,7 @@ impl Contents {
         let secrets: Vec<Incoming> = self.secrets.into_iter().map(carried).collect();
         draft.merge(&secrets, OnConflict::Fail, now)?;
         check(draft.index())?;
-        Ok(compose(&draft)?.1)
+        Ok(compose(&draft)?.1.to_vec())
     }
 }
 

@@ -127,9 +127,9 @@ fn gather(ctx: &Context, args: &CreateArguments) -> Result<Contents, CommandErro
 /// Returns the positions of the current versions that are asked for: a name in each scope that has it.
 fn select(index: &Index<'_>, place: &Place, only: &[SecretName]) -> Result<Vec<usize>, CommandError> {
     let scopes: Vec<u32> = place.scopes().iter().filter_map(|scope| index.scope_position(scope)).collect();
-    let is_at = |position: &usize, name: &SecretName| index.values[*position].name == name.as_str();
-    let mut selected: Vec<usize> =
-        index.current().filter(|&position| scopes.contains(&index.values[position].scope)).collect();
+    let is_at = |position: &usize, name: &SecretName| index.values.at(*position).name == name.as_str();
+    let seen = index.current().filter(|(_, value)| scopes.contains(&value.scope));
+    let mut selected: Vec<usize> = seen.map(|(position, _)| position).collect();
     if let Some(missing) = only.iter().find(|name| !selected.iter().any(|position| is_at(position, name))) {
         return Err(no_secret(missing, place));
     }
