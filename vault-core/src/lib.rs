@@ -34,4 +34,8 @@ pub mod input;
 
 pub mod dotenv;
 
+pub mod json;
+
+pub mod export;
+
 pub mod creds;

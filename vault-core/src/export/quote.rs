@@ -1,0 +1,71 @@
+//! How a value is quoted in the formats that quote: bare where every reader takes it as it is, in single
+//! quotes where nothing in it needs an escape, else in double quotes.
+
+/// Appends a value as [`crate::dotenv`] reads it. Single quotes come before double ones, because inside
+/// them most other readers expand nothing either.
+pub(super) fn dotenv(value: &[u8], text: &mut Vec<u8>) {
+    if value.iter().all(is_plain) {
+        text.extend_from_slice(value);
+    } else if !value.iter().any(|byte| matches!(byte, b'\'' | b'\\' | b'\r')) {
+        in_single_quotes(value, text);
+    } else {
+        in_double_quotes(value, text, |byte| match byte {
+            b'\\' => Some(br"\\"),
+            b'"' => Some(b"\\\""),
+            b'$' => Some(br"\$"),
+            b'\r' => Some(br"\r"),
+            _ => None,
+        });
+    }
+}
+
+/// Appends a value for a shell: in single quotes all is literal, and a single quote itself stands outside.
+pub(super) fn shell(value: &[u8], text: &mut Vec<u8>) {
+    let mut pieces = value.split(|byte| *byte == b'\'');
+    in_single_quotes(pieces.next().unwrap_or_default(), text);
+    for piece in pieces {
+        text.extend_from_slice(br"\'");
+        in_single_quotes(piece, text);
+    }
+}
+
+/// Appends a value for `EnvironmentFile=`: in double quotes a backslash escapes `"`, `\`, `` ` `` and `$`, and
+/// is itself a character elsewhere (systemd.exec(5); `env-file.c`, `SHELL_NEED_ESCAPE`).
+pub(super) fn systemd(value: &[u8], text: &mut Vec<u8>) {
+    if value.iter().all(is_plain) {
+        text.extend_from_slice(value);
+    } else if !value.contains(&b'\'') {
+        in_single_quotes(value, text);
+    } else {
+        in_double_quotes(value, text, |byte| match byte {
+            b'\\' => Some(br"\\"),
+            b'"' => Some(b"\\\""),
+            b'$' => Some(br"\$"),
+            b'`' => Some(br"\`"),
+            _ => None,
+        });
+    }
+}
+
+/// Tells whether a byte means itself to every reader of `.env` files, wherever it stands in a value.
+const fn is_plain(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'_' | b'-' | b'.' | b'/' | b':' | b'@' | b'%' | b'+' | b',' | b'=')
+}
+
+fn in_single_quotes(value: &[u8], text: &mut Vec<u8>) {
+    text.push(b'\'');
+    text.extend_from_slice(value);
+    text.push(b'\'');
+}
+
+fn in_double_quotes(value: &[u8], text: &mut Vec<u8>, escape: impl Fn(u8) -> Option<&'static [u8; 2]>) {
+    text.push(b'"');
+    for byte in value {
+        match escape(*byte) {
+            Some(escaped) => text.extend_from_slice(escaped),
+            None => text.push(*byte),
+        }
+    }
+    text.push(b'"');
+}
