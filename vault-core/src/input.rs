@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::AsFd;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
@@ -46,7 +46,19 @@ pub fn read(path: &Path, limit: usize, deadline: Duration) -> Result<SecretBytes
     let end = Instant::now().checked_add(deadline);
     // Without O_NONBLOCK, opening a FIFO waits for its writer, for ever.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let input = open(path, flags, Mode::empty()).map_err(system)?;
+    read_all(&open(path, flags, Mode::empty()).map_err(system)?, limit, end)
+}
+
+/// Reads all bytes of an open file or pipe, at most `limit`, for as long as its other end takes.
+///
+/// # Errors
+///
+/// As of [`read`].
+pub fn read_open(input: impl AsFd, limit: usize) -> Result<SecretBytes, InputError> {
+    read_all(input, limit, None)
+}
+
+fn read_all(input: impl AsFd, limit: usize, end: Option<Instant>) -> Result<SecretBytes, InputError> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(FIRST_READ));
     while read_some(&input, end, &mut bytes)? {
         if bytes.len() > limit {
@@ -59,11 +71,11 @@ pub fn read(path: &Path, limit: usize, deadline: Duration) -> Result<SecretBytes
 /// Appends what one read gives, and tells whether there may be more. A read before `poll` says that there
 /// is something would take a FIFO that has no writer yet for an empty file.
 fn read_some(
-    input: &OwnedFd,
+    input: impl AsFd,
     end: Option<Instant>,
     bytes: &mut Zeroizing<Vec<u8>>,
 ) -> Result<bool, InputError> {
-    wait(input, end)?;
+    wait(&input, end)?;
     make_room(bytes);
     match rustix::io::read(input, spare_capacity(bytes)) {
         Ok(count) => Ok(count > 0),
@@ -73,7 +85,7 @@ fn read_some(
 }
 
 /// Waits until `input` has bytes, has ended, or the time is `end`. No `end` is no deadline.
-fn wait(input: &OwnedFd, end: Option<Instant>) -> Result<(), InputError> {
+fn wait(input: impl AsFd, end: Option<Instant>) -> Result<(), InputError> {
     loop {
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
         let timeout = left.and_then(|left| Timespec::try_from(left).ok());
@@ -214,6 +226,20 @@ mod tests {
         writer.write_all(b"A=from-pipe").unwrap();
         drop(writer);
         assert_eq!(bytes(&descriptor(&reader), LATE), b"A=from-pipe");
+    }
+
+    #[test]
+    fn an_open_pipe_is_waited_for_however_long_it_takes() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let late = thread::spawn(move || {
+            thread::sleep(SOON);
+            writer.write_all(b"A=late").unwrap();
+        });
+        assert_eq!(read_open(&reader, LIMIT).unwrap().expose_secret(), b"A=late");
+        late.join().unwrap();
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"A=1234").unwrap();
+        assert!(matches!(read_open(&reader, 5).unwrap_err(), InputError::TooLarge { limit: 5 }));
     }
 
     #[test]
