@@ -12,6 +12,7 @@ mod error;
 mod input;
 mod output;
 mod report;
+mod selection;
 mod settings;
 mod sources;
 mod time;

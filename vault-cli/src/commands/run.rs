@@ -1,22 +1,19 @@
 //! `run`: start a program with secrets in its environment.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use clap::Args;
 use serde::Serialize;
-use vault_core::format::index::Index;
 use vault_core::name::SecretName;
 use vault_core::secret::SecretBytes;
 
 use crate::child::{self, Launch};
-use crate::commands::completions::secret_names;
-use crate::context::{Context, Place};
+use crate::context::Context;
 use crate::environment::{Environment, Plan, Precedence};
-use crate::error::{CommandError, bad_file};
+use crate::error::CommandError;
 use crate::report::Report;
+use crate::selection::{Secrets, Selection};
 use crate::ui;
-use crate::vault_access::{VaultAccess, no_secret};
 
 /// Run a program with the secrets of the workspace and its tenant in its environment
 ///
@@ -26,12 +23,8 @@ use crate::vault_access::{VaultAccess, no_secret};
 /// write `keyward run -- sh -c 'echo $KEY'`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// Give these secrets only, separated by commas
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', add = secret_names())]
-    only: Vec<SecretName>,
-    /// Give only secrets whose names start with PREFIX
-    #[arg(long, value_name = "PREFIX", conflicts_with = "only")]
-    prefix: Option<String>,
+    #[command(flatten)]
+    selection: Selection,
     /// Let inherited variables win over secrets of the same name
     #[arg(long)]
     preserve_env: bool,
@@ -86,49 +79,13 @@ fn tell(ctx: &Context, args: &RunArguments, environment: &Environment) {
     }
 }
 
-fn secrets(ctx: &Context, args: &RunArguments) -> Result<Vec<(SecretName, SecretBytes)>, CommandError> {
-    let place = ctx.place()?;
-    let access = VaultAccess::new(ctx)?;
-    let Some(opened) = access.open()? else {
-        return match args.only.first() {
-            Some(name) => Err(no_secret(name, &place)),
-            None => {
-                ctx.ui.warn("there is no vault yet: the program gets no secrets");
-                Ok(Vec::new())
-            }
-        };
+fn secrets(ctx: &Context, args: &RunArguments) -> Result<Secrets, CommandError> {
+    let Some(secrets) = args.selection.open(ctx)? else {
+        ctx.ui.warn("there is no vault yet: the program gets no secrets");
+        return Ok(Secrets::new());
     };
-    let index = access.index(&opened)?;
-    access.check_claim(&place, &index)?;
-    let selected = select(&index, &place, args)?;
-    if selected.is_empty() {
+    if secrets.is_empty() {
         ctx.ui.warn("no secret is selected: the program gets none");
     }
-    let positions: Vec<usize> = selected.keys().copied().collect();
-    let values = opened.vault.values(&index, &positions).map_err(|error| bad_file(&access.path(), &error))?;
-    Ok(selected.into_values().zip(values).collect())
-}
-
-/// Returns the positions of the current versions that are asked for, with their names.
-fn select(
-    index: &Index<'_>,
-    place: &Place,
-    args: &RunArguments,
-) -> Result<BTreeMap<usize, SecretName>, CommandError> {
-    let scopes = place.scopes();
-    // Of two with one name the last is kept, so the scope that goes first comes last.
-    let scopes = scopes.iter().rev().filter_map(|scope| index.scope_position(scope));
-    let current_in = |scope| index.current().filter(move |(_, value)| value.scope == scope);
-    let by_name: BTreeMap<&str, usize> =
-        scopes.flat_map(current_in).map(|(position, value)| (value.name, position)).collect();
-    if let Some(missing) = args.only.iter().find(|name| !by_name.contains_key(name.as_str())) {
-        return Err(no_secret(missing, place));
-    }
-    let is_asked_for = |name: &str| match &args.prefix {
-        Some(prefix) => name.starts_with(prefix.as_str()),
-        None => args.only.is_empty() || args.only.iter().any(|only| only.as_str() == name),
-    };
-    let asked_for = by_name.into_iter().filter(|(name, _)| is_asked_for(name));
-    let parse = |(name, position): (&str, usize)| SecretName::parse(name).map(|name| (position, name));
-    asked_for.map(parse).collect::<Result<_, _>>().map_err(|error| CommandError::usage(error.to_string()))
+    Ok(secrets)
 }
