@@ -6,6 +6,7 @@ pub(crate) mod connections;
 pub(crate) mod creds;
 pub(crate) mod get;
 pub(crate) mod history;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod list;
 pub(crate) mod man;
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     /// Run a program with the secrets of the workspace and its tenant in its environment
     #[command(visible_alias = "exec")]
     Run(run::RunArguments),
+    /// Store the secrets of a `.env` or JSON file, all of them or none
+    Import(import::ImportArguments),
     /// Check, list and set the credentials that providers need
     Creds(creds::CredsArguments),
     /// Store, list and remove connections: how to reach a service, and which secret authenticates it
@@ -111,6 +114,7 @@ pub(crate) fn run(ctx: &Context, command: Command, definition: fn() -> clap::Com
         Command::History(a) => finish(ui, "history", history::run(ctx, &a)),
         Command::Rollback(a) => finish(ui, "rollback", rollback::run(ctx, &a)),
         Command::Run(a) => finish(ui, "run", run::run(ctx, &a)),
+        Command::Import(a) => finish(ui, "import", import::run(ctx, &a)),
         Command::Connections(a) => connections::dispatch(ctx, &a),
         Command::Uses(a) => finish(ui, "uses", uses::run(ctx, &a)),
         Command::Creds(a) => creds::dispatch(ctx, &a),

@@ -310,7 +310,7 @@ pub(crate) fn change_refused(path: &Path, error: &ChangeError) -> CommandError {
             "`keyward connections rm ID` removes a connection; `keyward rm {name} --scope {} --force` breaks them",
             scope.kind()
         )),
-        ChangeError::OtherValues(_) => failed(Kind::Refused).hint(
+        ChangeError::OtherValues(_) => failed(Kind::Exists).hint(
             "`--on-conflict overwrite` makes new versions, `--on-conflict skip` keeps what the vault has",
         ),
         ChangeError::SlotsChanged => failed(Kind::Conflict).hint("run the command again"),

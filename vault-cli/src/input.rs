@@ -7,8 +7,11 @@ use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use vault_core::dotenv::{DotenvError, MAX_ENV_FILE};
 use vault_core::format::MAX_VALUE;
+use vault_core::input;
 use vault_core::secret::SecretBytes;
 use zeroize::Zeroizing;
 
@@ -126,11 +129,40 @@ fn line_end(bytes: &[u8]) -> usize {
     }
 }
 
+/// Reads a file of many values once, or stdin where `path` is `-`; returns what messages call it, and its
+/// bytes.
+pub(crate) fn read_env_file(path: &Path) -> Result<(String, SecretBytes), CommandError> {
+    let is_stdin = path.as_os_str() == "-";
+    let label = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
+    let read = if is_stdin {
+        // Not by a path: a container need not have /dev/stdin, and who writes may take their time.
+        input::read_open(io::stdin(), MAX_ENV_FILE)
+    } else {
+        input::read(path, MAX_ENV_FILE, FILE_DEADLINE)
+    };
+    let bytes = read.map_err(|error| {
+        CommandError::new(Kind::UnreadableFile, format!("cannot read {label}"))
+            .caused_by(&error)
+            .hint("name a file, or `-` for stdin")
+    });
+    bytes.map(|bytes| (label, bytes))
+}
+
+/// Makes the error of a `.env` file with a bad line.
+pub(crate) fn bad_env_file(error: &DotenvError) -> CommandError {
+    CommandError::new(Kind::UnreadableFile, error.to_string())
+        .caused_by_sources_of(error)
+        .hint("no line's content is ever shown; look at the file itself")
+}
+
 fn unreadable(shown: &str, error: &io::Error) -> CommandError {
     CommandError::new(Kind::UnreadableFile, format!("cannot read the value from {shown}"))
         .caused_by(error)
         .hint("nothing was stored; `keyward put NAME < FILE` reads a value from stdin")
 }
+
+/// How long a pipe that is named like a file may take.
+const FILE_DEADLINE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,7 @@ mod enrol;
 mod environment;
 mod error;
 mod input;
+mod merge;
 mod output;
 mod report;
 mod selection;

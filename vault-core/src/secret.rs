@@ -2,6 +2,7 @@
 //! `expose_secret` only. No type here can be cloned, displayed or serialized, and `Debug` is redacted.
 
 use std::fmt;
+use std::mem;
 use std::ops::{Deref, DerefMut};
 
 use zeroize::{Zeroizing, optimization_barrier};
@@ -60,6 +61,12 @@ impl SecretString {
     #[must_use]
     pub fn expose_secret(&self) -> &str {
         &self.0
+    }
+
+    /// Returns the bytes of the text, without a copy.
+    #[must_use]
+    pub fn into_bytes(mut self) -> SecretBytes {
+        SecretBytes::new(mem::take(&mut *self.0).into_bytes())
     }
 }
 

@@ -3,18 +3,19 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use vault_core::format::Purpose;
 use vault_core::store::{Previous, single};
 use vault_core::vault::LockedVault;
 use vault_core::vault::bundle::Contents;
 use vault_core::vault::draft::{ChangeError, Draft};
-use vault_core::vault::merge::{Incoming, OnConflict, Standing};
+use vault_core::vault::merge::{Incoming, Standing};
 
 use crate::arguments::ScopeKind;
 use crate::context::{Context, Place};
 use crate::error::{CommandError, Kind, bad_bundle, bad_file, cannot_open_bundle, change_refused, no_bundle};
+use crate::merge::{self, Conflict, Outcome};
 use crate::report::{Report, SecretRef, counted};
 use crate::sources::Sources;
 use crate::vault_access::{Opened, VaultAccess, claim};
@@ -42,27 +43,6 @@ pub(crate) struct OpenArguments {
     yes: bool,
 }
 
-/// The values of `--on-conflict`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Conflict {
-    /// Merge nothing
-    Fail,
-    /// Make the value of the bundle a new version
-    Overwrite,
-    /// Keep the value of the vault
-    Skip,
-}
-
-impl From<Conflict> for OnConflict {
-    fn from(conflict: Conflict) -> Self {
-        match conflict {
-            Conflict::Fail => Self::Fail,
-            Conflict::Overwrite => Self::Overwrite,
-            Conflict::Skip => Self::Skip,
-        }
-    }
-}
-
 /// What became of each secret, or would.
 #[derive(Debug, Serialize)]
 pub(crate) struct OpenReport {
@@ -79,60 +59,24 @@ struct Row {
     outcome: Outcome,
 }
 
-/// What becomes of one secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Outcome {
-    Conflict,
-    New,
-    Overwritten,
-    Skipped,
-    Unchanged,
-}
-
-impl Outcome {
-    const ALL: [Self; 5] = [Self::New, Self::Overwritten, Self::Unchanged, Self::Skipped, Self::Conflict];
-
-    const fn of(standing: Standing, on_conflict: Conflict) -> Self {
-        match (standing, on_conflict) {
-            (Standing::New, _) => Self::New,
-            (Standing::Unchanged, _) => Self::Unchanged,
-            (Standing::Conflict, Conflict::Fail) => Self::Conflict,
-            (Standing::Conflict, Conflict::Overwrite) => Self::Overwritten,
-            (Standing::Conflict, Conflict::Skip) => Self::Skipped,
-        }
-    }
-
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Conflict => "conflict",
-            Self::New => "new",
-            Self::Overwritten => "overwritten",
-            Self::Skipped => "skipped",
-            Self::Unchanged => "unchanged",
-        }
-    }
-}
-
 impl Report for OpenReport {
     fn write_data(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
         if self.dry_run { out.write_all(listed(&self.secrets)?.as_bytes()) } else { Ok(()) }
     }
 
     fn summary(&self) -> Option<String> {
-        let count = |outcome| self.secrets.iter().filter(|row| row.outcome == outcome).count();
-        let counts = Outcome::ALL.into_iter().filter(|outcome| count(*outcome) > 0);
-        let counts: Vec<String> =
-            counts.map(|outcome| format!("{} {}", count(outcome), outcome.word())).collect();
+        let counts = merge::counted(self.secrets.iter().map(|row| row.outcome));
         if self.secrets.is_empty() {
             return Some(format!("{} has no secret for this place", self.file));
         }
         let done = match self.dry_run {
-            true if count(Outcome::Conflict) > 0 => "would merge nothing".to_owned(),
+            true if self.secrets.iter().any(|row| row.outcome == Outcome::Conflict) => {
+                "would merge nothing".to_owned()
+            }
             true => format!("would merge {}", counted(self.secrets.len(), "secret")),
             false => format!("merged {}", counted(self.secrets.len(), "secret")),
         };
-        Some(format!("{done} of {}: {}", self.file, counts.join(", ")))
+        Some(format!("{done} of {}: {counts}", self.file))
     }
 }
 
@@ -161,7 +105,7 @@ pub(crate) fn run(ctx: &Context, args: &OpenArguments) -> Result<OpenReport, Com
         return Ok(planned);
     }
     refuse_conflicts(&access.path(), &planned, &incoming)?;
-    if !planned.secrets.iter().any(|row| matches!(row.outcome, Outcome::New | Outcome::Overwritten)) {
+    if !planned.secrets.iter().any(|row| row.outcome.is_written()) {
         return Ok(planned);
     }
     confirm(ctx, args, &planned)?;

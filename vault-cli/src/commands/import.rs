@@ -1,0 +1,231 @@
+//! `import`: store what a `.env` or JSON file has, all of it or nothing.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use vault_core::dotenv::{self, lines};
+use vault_core::format::MAX_VALUE;
+use vault_core::json;
+use vault_core::name::{Scope, SecretName};
+use vault_core::secret::SecretString;
+use vault_core::store::Previous;
+use vault_core::vault::draft::{ChangeError, Draft};
+use vault_core::vault::merge::{Incoming, Standing};
+
+use crate::context::{Context, Place};
+use crate::error::{CommandError, Kind, bad_file, change_refused};
+use crate::input::{bad_env_file, read_env_file};
+use crate::merge::{Conflict, Outcome, counted};
+use crate::report::{PlaceRef, Report};
+use crate::selection::Selection;
+use crate::vault_access::{VaultAccess, claim};
+
+/// Store the secrets of a `.env` or JSON file, all of them or none
+///
+/// One bad line, or one name that the vault has with another value, and nothing is stored; all is one
+/// durable write. A value that the vault has already makes no new version. A name without a value (`KEY=`,
+/// or null in JSON) is left out and listed as empty. The file is read as it is written: `$`, backticks and
+/// `$(…)` are literal. The report has names only.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArguments {
+    /// The file to read; `-` is stdin
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    selection: Selection,
+    /// What the file is
+    #[arg(long, value_name = "FORMAT", default_value = "dotenv")]
+    format: ImportFormat,
+    /// What to do with names that have another value in the vault
+    #[arg(long, value_name = "WHAT", default_value = "fail")]
+    on_conflict: Conflict,
+    /// Tell what would be stored, and store nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Store values of no bytes too
+    #[arg(long)]
+    allow_empty: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ImportFormat {
+    /// NAME=value, one a line
+    Dotenv,
+    /// One flat object of names and texts
+    Json,
+}
+
+/// What became of each name.
+#[derive(Debug, Serialize)]
+pub(crate) struct ImportReport {
+    #[serde(flatten)]
+    place: PlaceRef,
+    dry_run: bool,
+    secrets: Vec<Row>,
+    #[serde(skip)]
+    file: String,
+}
+
+/// One name.
+#[derive(Debug, Serialize)]
+struct Row {
+    name: String,
+    outcome: Outcome,
+}
+
+impl Report for ImportReport {
+    fn write_data(&self, out: &mut dyn Write, terminal: bool) -> io::Result<()> {
+        if !terminal {
+            return self.write_rows(out);
+        }
+        let mut table = tabwriter::TabWriter::new(out).padding(3);
+        self.write_rows(&mut table)?;
+        table.flush()
+    }
+
+    fn summary(&self) -> Option<String> {
+        let counts = counted(self.secrets.iter().map(|row| row.outcome));
+        let Self { file, place, .. } = self;
+        Some(match (counts.is_empty(), self.dry_run) {
+            (true, _) => format!("nothing to import in {file}"),
+            (false, true) => format!("{file} would go into {place}: {counts}; nothing was stored"),
+            (false, false) => format!("imported {file} into {place}: {counts}"),
+        })
+    }
+}
+
+impl ImportReport {
+    fn write_rows(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.secrets.iter().try_for_each(|row| writeln!(out, "{}\t{}", row.outcome.word(), row.name))
+    }
+}
+
+/// Reads the whole file before the vault is opened: a bad line changes nothing and asks for no key.
+pub(crate) fn run(ctx: &Context, args: &ImportArguments) -> Result<ImportReport, CommandError> {
+    let place = ctx.place()?;
+    let access = VaultAccess::new(ctx)?;
+    let (label, bytes) = read_env_file(&args.file)?;
+    let found = read(args, &place.scope(), &label, bytes.expose_secret())?;
+    let outcomes = store(&access, &place, &found.secrets, args)?;
+    Ok(report(&place.scope(), found, &outcomes, args.dry_run, label))
+}
+
+/// Stores the values unless this is only to be tried, or there is nothing new in them.
+fn store(
+    access: &VaultAccess<'_>,
+    place: &Place,
+    incoming: &[Incoming],
+    args: &ImportArguments,
+) -> Result<Vec<Outcome>, CommandError> {
+    let outcomes = |standings: Vec<Standing>| -> Vec<Outcome> {
+        standings.into_iter().map(|standing| Outcome::of(standing, args.on_conflict)).collect()
+    };
+    let merge = |draft: &mut Draft<'_>| {
+        claim(draft, place)?;
+        draft.merge(incoming, args.on_conflict.into(), access.ctx.now)
+    };
+    let Some(opened) = access.open()? else {
+        let standings = match args.dry_run || incoming.is_empty() {
+            true => vec![Standing::New; incoming.len()],
+            false => access.change_or_create(merge)?,
+        };
+        return Ok(outcomes(standings));
+    };
+    access.check_claim(place, &access.index(&opened)?)?;
+    let standings = opened.vault.compare(incoming).map_err(|error| bad_file(&access.path(), &error))?;
+    let planned = outcomes(standings);
+    refuse_conflicts(access, incoming, &planned)?;
+    if args.dry_run || !planned.iter().any(|outcome| outcome.is_written()) {
+        return Ok(planned);
+    }
+    access.change(opened, Previous::Keep, merge).map(|committed| outcomes(committed.outcome))
+}
+
+/// Says what the merge itself would refuse, also where this is only to be tried.
+fn refuse_conflicts(
+    access: &VaultAccess<'_>,
+    incoming: &[Incoming],
+    planned: &[Outcome],
+) -> Result<(), CommandError> {
+    let conflicts = incoming.iter().zip(planned).filter(|(_, outcome)| **outcome == Outcome::Conflict);
+    let names: Vec<SecretName> = conflicts.map(|(secret, _)| secret.name.clone()).collect();
+    if names.is_empty() {
+        Ok(())
+    } else {
+        Err(change_refused(&access.path(), &ChangeError::OtherValues(names)))
+    }
+}
+
+fn report(scope: &Scope, found: Found, outcomes: &[Outcome], dry_run: bool, file: String) -> ImportReport {
+    let stored = found.secrets.iter().zip(outcomes);
+    let rows = stored.map(|(secret, outcome)| Row { name: secret.name.to_string(), outcome: *outcome });
+    let empty = found.empty.iter().map(|name| Row { name: name.to_string(), outcome: Outcome::Empty });
+    ImportReport { place: PlaceRef::new(scope), dry_run, secrets: rows.chain(empty).collect(), file }
+}
+
+/// What a file has of the names that are asked for.
+struct Found {
+    secrets: Vec<Incoming>,
+    empty: Vec<SecretName>,
+}
+
+/// A name of the file, with its value if it has one.
+type Pair = (String, Option<SecretString>);
+
+/// Reads the file. Only the names that are asked for have to be such that a vault can have them.
+fn read(args: &ImportArguments, scope: &Scope, label: &str, bytes: &[u8]) -> Result<Found, CommandError> {
+    let pairs = parse(args.format, label, bytes)?;
+    let has = |name: &&SecretName| pairs.iter().any(|(found, _)| found == name.as_str());
+    if let Some(missing) = args.selection.only.iter().find(|name| !has(name)) {
+        return Err(CommandError::new(Kind::NoSuchSecret, format!("no name {missing} in {label}"))
+            .hint("`keyward import FILE --dry-run` lists the names of a file"));
+    }
+    let (mut secrets, mut empty) = (Vec::new(), Vec::new());
+    for (position, (text, value)) in
+        pairs.into_iter().enumerate().filter(|(_, (text, _))| args.selection.takes(text))
+    {
+        let line = || place_in(args.format, bytes, &text, position);
+        let name = SecretName::parse(&text).map_err(|error| bad_line(label, line(), &error.to_string()))?;
+        match value.filter(|value| args.allow_empty || !value.expose_secret().is_empty()) {
+            None => empty.push(name),
+            Some(value) if value.expose_secret().len() > MAX_VALUE => {
+                return Err(bad_line(label, line(), "the value is over 1 MiB"));
+            }
+            Some(value) => secrets.push(Incoming { scope: scope.clone(), name, value: value.into_bytes() }),
+        }
+    }
+    Ok(Found { secrets, empty })
+}
+
+fn parse(format: ImportFormat, label: &str, bytes: &[u8]) -> Result<Vec<Pair>, CommandError> {
+    match format {
+        ImportFormat::Dotenv => {
+            let file = dotenv::parse(Path::new(label), bytes).map_err(|error| bad_env_file(&error))?;
+            Ok(file.into_iter().map(|(name, value)| (name, Some(value))).collect())
+        }
+        ImportFormat::Json => {
+            let unreadable = |error: json::JsonError| {
+                CommandError::new(Kind::UnreadableFile, format!("cannot read {label}"))
+                    .caused_by(&error)
+                    .hint("it has to be one object of names and texts, as `keyward export --format json` writes it")
+            };
+            json::read(bytes).map_err(unreadable)
+        }
+    }
+}
+
+/// Says where a name stands. The name itself is not said: it may be a piece of a value.
+fn place_in(format: ImportFormat, bytes: &[u8], name: &str, position: usize) -> String {
+    match format {
+        ImportFormat::Dotenv => format!("line {}", lines::line_of_name(bytes, name).unwrap_or(1)),
+        ImportFormat::Json => format!("name {}", position + 1),
+    }
+}
+
+fn bad_line(label: &str, place: String, why: &str) -> CommandError {
+    CommandError::new(Kind::UnreadableFile, format!("cannot import {label}"))
+        .because(format!("{place}: {why}"))
+        .hint("nothing was stored; `--only NAME,NAME` leaves a line out")
+}
