@@ -4,6 +4,7 @@ pub(crate) mod bundle;
 pub(crate) mod completions;
 pub(crate) mod connections;
 pub(crate) mod creds;
+pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod import;
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     Run(run::RunArguments),
     /// Store the secrets of a `.env` or JSON file, all of them or none
     Import(import::ImportArguments),
+    /// Print secrets as another program reads them, or write them to a private file
+    Export(export::ExportArguments),
     /// Check, list and set the credentials that providers need
     Creds(creds::CredsArguments),
     /// Store, list and remove connections: how to reach a service, and which secret authenticates it
@@ -115,6 +118,7 @@ pub(crate) fn run(ctx: &Context, command: Command, definition: fn() -> clap::Com
         Command::Rollback(a) => finish(ui, "rollback", rollback::run(ctx, &a)),
         Command::Run(a) => finish(ui, "run", run::run(ctx, &a)),
         Command::Import(a) => finish(ui, "import", import::run(ctx, &a)),
+        Command::Export(a) => finish(ui, "export", export::run(ctx, &a)),
         Command::Connections(a) => connections::dispatch(ctx, &a),
         Command::Uses(a) => finish(ui, "uses", uses::run(ctx, &a)),
         Command::Creds(a) => creds::dispatch(ctx, &a),

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
 use vault_core::name::Scope;
-use vault_core::secret::SecretString;
+use vault_core::secret::{SecretBytes, SecretString};
 
 /// The version of every JSON object that keyward prints. It changes when a field changes its meaning
 /// or goes away; new fields may come without a change.
@@ -80,6 +80,29 @@ impl fmt::Display for PlaceRef {
 pub(crate) fn counted(count: usize, thing: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {thing}{plural}")
+}
+
+/// Serializes a value for a person who asked for it: text where it is UTF-8, else base64. Nothing for one
+/// who did not.
+pub(crate) fn revealed<S: Serializer>(
+    value: &SecretBytes,
+    is_asked_for: bool,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Value<'v> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        value: Option<&'v str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        value_base64: Option<String>,
+    }
+    let bytes = value.expose_secret();
+    let (text, base64) = match std::str::from_utf8(bytes) {
+        _ if !is_asked_for => (None, None),
+        Ok(text) => (Some(text), None),
+        Err(_) => (None, Some(<base64ct::Base64 as base64ct::Encoding>::encode_string(bytes))),
+    };
+    Value { value: text, value_base64: base64 }.serialize(serializer)
 }
 
 /// Serializes a new key or recovery code: printed this once, it is what the command is for.

@@ -13,7 +13,7 @@ use vault_core::vault::draft::ChangeError;
 use crate::commands::completions::secret_names;
 use crate::context::{Context, Place};
 use crate::error::{CommandError, bad_file, change_refused};
-use crate::report::{Report, SecretRef};
+use crate::report::{self, Report, SecretRef};
 use crate::vault_access::{VaultAccess, no_secret, no_vault};
 
 /// Print the value of a secret
@@ -104,20 +104,6 @@ fn find(
     Err(no_secret(&args.name, place))
 }
 
-/// A value in JSON is text where it is UTF-8, else base64.
 fn revealed<S: Serializer>(shown: &Shown, serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Value<'v> {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        value: Option<&'v str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        value_base64: Option<String>,
-    }
-    let bytes = shown.value.expose_secret();
-    let (text, base64) = match std::str::from_utf8(bytes) {
-        _ if !shown.in_json => (None, None),
-        Ok(text) => (Some(text), None),
-        Err(_) => (None, Some(<base64ct::Base64 as base64ct::Encoding>::encode_string(bytes))),
-    };
-    Value { value: text, value_base64: base64 }.serialize(serializer)
+    report::revealed(&shown.value, shown.in_json, serializer)
 }
