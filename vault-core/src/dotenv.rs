@@ -26,7 +26,9 @@ use self::scan::{assignments, escape_leading_hashes};
 use crate::input::{self, InputError};
 use crate::secret::SecretString;
 
+pub mod dialect;
 pub mod lines;
+pub mod lint;
 mod scan;
 
 /// The largest `.env` text that is read, in bytes.
