@@ -70,6 +70,11 @@ fn no_command_but_get_shows_a_value_in_any_mode() {
         "list --key-source env",
         "list --vault /",
         "put X @/nosuch",
+        "import nosuch.env",
+        "export --only NONE",
+        "export --file out.env",
+        "env lint out.env",
+        "import out.env",
         "completions bash",
         "man get",
     ];

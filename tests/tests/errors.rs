@@ -46,7 +46,7 @@ fn values_that_can_not_be_stored_are_refused() {
 }
 
 /// Commands that fail, each in its own way, in a home with the secret `A` and a damaged `B`.
-const FAILING: [&str; 31] = [
+const FAILING: [&str; 37] = [
     "get NONE",
     "get A --version 7",
     "get B",
@@ -78,6 +78,12 @@ const FAILING: [&str; 31] = [
     "restore --vault other",
     "rekey --vault none",
     "put A b --vault /proc/nosuch/x",
+    "import none.env",
+    "import bad.env",
+    "import taken.env",
+    "export --only NONE",
+    "export --format docker --only A --file other/x",
+    "env lint bad.env",
 ];
 
 fn failing_home() -> Home {
@@ -88,6 +94,8 @@ fn failing_home() -> Home {
     home.put("B", "two");
     let file = VaultFile::read(&home.vault());
     file.flipped(file.0.len() - 1).write(&home.vault());
+    home.write("bad.env", "X=1\nY\n");
+    home.write("taken.env", "A=other\n");
     place(&home.path().join("other"), b"age-encryption.org/v1\n");
     place(&home.path().join("public"), b"");
     std::fs::set_permissions(home.path().join("public"), std::fs::Permissions::from_mode(0o644)).unwrap();

@@ -2,7 +2,7 @@
 
 use keyward_tests::Home;
 
-const COMMANDS: [&str; 34] = [
+const COMMANDS: [&str; 38] = [
     "init",
     "put",
     "get",
@@ -11,6 +11,10 @@ const COMMANDS: [&str; 34] = [
     "history",
     "rollback",
     "run",
+    "import",
+    "export",
+    "env",
+    "env lint",
     "creds",
     "creds check",
     "creds list",

@@ -4,6 +4,7 @@ pub(crate) mod bundle;
 pub(crate) mod completions;
 pub(crate) mod connections;
 pub(crate) mod creds;
+pub(crate) mod env;
 pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod history;
@@ -58,6 +59,8 @@ pub(crate) enum Command {
     Import(import::ImportArguments),
     /// Print secrets as another program reads them, or write them to a private file
     Export(export::ExportArguments),
+    /// Look at `.env` files without reading them into the vault
+    Env(env::EnvArguments),
     /// Check, list and set the credentials that providers need
     Creds(creds::CredsArguments),
     /// Store, list and remove connections: how to reach a service, and which secret authenticates it
@@ -119,6 +122,7 @@ pub(crate) fn run(ctx: &Context, command: Command, definition: fn() -> clap::Com
         Command::Run(a) => finish(ui, "run", run::run(ctx, &a)),
         Command::Import(a) => finish(ui, "import", import::run(ctx, &a)),
         Command::Export(a) => finish(ui, "export", export::run(ctx, &a)),
+        Command::Env(a) => finish(ui, "env lint", env::run(&a)),
         Command::Connections(a) => connections::dispatch(ctx, &a),
         Command::Uses(a) => finish(ui, "uses", uses::run(ctx, &a)),
         Command::Creds(a) => creds::dispatch(ctx, &a),

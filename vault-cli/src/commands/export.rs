@@ -143,7 +143,8 @@ fn not_written(file: &Path, error: &StoreError) -> CommandError {
         CommandError::new(Kind::Failed, format!("cannot export to {}", file.display())).caused_by(error);
     match error.fix() {
         Some(fix) => failed.hint(format!("run `{fix}`")),
-        None => failed.hint("`keyward export --file FILE` writes a new file, or replaces one of yours"),
+        None => failed
+            .hint("`--file` takes a new file, or one of yours, in a directory that nobody else can change"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `get`: print one value. The only command that does.
+//! `get`: print one value. `export` prints many, and nothing else prints any.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
