@@ -50,10 +50,11 @@ impl Group {
 }
 
 /// Every group, in the order of the results page.
-pub(crate) const ALL: [Group; 11] = [
+pub(crate) const ALL: [Group; 12] = [
     Group { name: "get", run: whole::get, usual: true },
     Group { name: "list", run: whole::list, usual: true },
     Group { name: "put", run: whole::put, usual: true },
+    Group { name: "import", run: whole::import, usual: true },
     Group { name: "run", run: whole::run, usual: true },
     Group { name: "check", run: whole::check, usual: true },
     Group { name: "other", run: whole::other, usual: true },

@@ -1,7 +1,7 @@
 //! Whole processes: spawned in turn with `/bin/true`, so that what slows the machine slows both.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -20,12 +20,14 @@ pub(crate) struct Program {
     arguments: Vec<OsString>,
     variables: Vec<(OsString, OsString)>,
     input: Option<PathBuf>,
+    /// A file to put in the place of another one before each run.
+    restored: Option<(PathBuf, PathBuf)>,
 }
 
 impl Program {
     /// Names the program at `path`.
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), arguments: Vec::new(), variables: Vec::new(), input: None }
+        Self { path: path.into(), arguments: Vec::new(), variables: Vec::new(), input: None, restored: None }
     }
 
     /// Adds arguments.
@@ -43,6 +45,12 @@ impl Program {
     /// Gives the file at `path` as stdin; `/dev/null` if not set.
     pub(crate) fn input(mut self, path: &Path) -> Self {
         self.input = Some(path.to_owned());
+        self
+    }
+
+    /// Copies `from` to `to` before each run, outside its time, for a program that changes what it finds.
+    pub(crate) fn restoring(mut self, from: &Path, to: &Path) -> Self {
+        self.restored = Some((from.to_owned(), to.to_owned()));
         self
     }
 
@@ -85,6 +93,9 @@ impl Program {
     }
 
     fn command(&self) -> Command {
+        if let Some((from, to)) = &self.restored {
+            fs::copy(from, to).expect("the directory can be written");
+        }
         let mut command = Command::new(&self.path);
         let input = self.input.as_ref().map(|path| File::open(path).expect("the input was made before"));
         command
@@ -110,7 +121,8 @@ pub(crate) struct Series {
 /// Runs `/bin/true` twice, `beside` and `program`, in turn, after two rounds that do not count. The
 /// second `/bin/true` counts: the first clears away what the program before left to the kernel.
 pub(crate) fn in_turn(program: &Program, beside: Option<&Program>, runs: usize) -> Series {
-    let nothing = Program { path: TRUE.into(), arguments: Vec::new(), input: None, ..program.clone() };
+    let nothing =
+        Program { path: TRUE.into(), arguments: Vec::new(), input: None, restored: None, ..program.clone() };
     let (mut seconds, mut over_true, mut over_other) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..runs + WARM_UPS {
         nothing.time();

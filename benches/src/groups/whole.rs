@@ -84,6 +84,28 @@ pub(crate) fn put(settings: &Settings) {
     }
 }
 
+/// `import` of a `.env` file into a vault that has none of its names, which is put back before each run.
+pub(crate) fn import(settings: &Settings) {
+    let note = "All lines in one durable write; the vault is empty before each run.";
+    let table = Table::begin("`import`: store a whole `.env` file", note, &COLUMNS);
+    for lines in settings.sizes(&[10, 1_000, 10_000]) {
+        let (limit, peers) = match lines {
+            10 => (Limit::None, "–"),
+            1_000 => (Limit::AtMost(5.0), "sops 24, fnox 92"),
+            _ => (Limit::AtMost(22.0), "sops 73, fnox 652"),
+        };
+        let vault = Vault::new(0);
+        let (empty, file) = (vault.beside("empty"), vault.env_file(lines));
+        fs::copy(vault.path(), &empty).expect("the directory can be written");
+        let program =
+            vault.keyward(&settings.keyward, &["import"]).with([&file]).restoring(&empty, &vault.path());
+        program.time();
+        expect_lines(&vault.keyward(&settings.keyward, &["list"]), lines - 1);
+        let series = in_turn(&program, None, settings.runs(RUNS));
+        print(&table, "`import`", &format!("{lines} lines"), &series, limit, peers);
+    }
+}
+
 /// `run -- /bin/true` with every secret injected.
 pub(crate) fn run(settings: &Settings) {
     let note = "The child is the same `/bin/true`, so that 1.0 of each figure is its.";
@@ -105,7 +127,7 @@ pub(crate) fn run(settings: &Settings) {
 
 /// `creds check` of a `.env` file that has the key, and of one that has not, so that the vault is opened.
 pub(crate) fn check(settings: &Settings) {
-    let note = "The provider's key stands on the last line; in the last row it is in the vault alone.";
+    let note = "The provider's key stands on the last line; in the last rows it is in the vault alone.";
     let table = Table::begin("`creds check --secrets-file`", note, &COLUMNS);
     let vault = Vault::new(1_000);
     for lines in [10, 100, 10_000] {
@@ -124,20 +146,24 @@ pub(crate) fn check(settings: &Settings) {
         let series = in_turn(&shell, None, settings.runs(RUNS));
         print(&table, "`sh -c '. FILE'`, to compare machines", &size, &series, Limit::None, "dash 1.2, 25");
     }
-    vault_alone(settings, &table, &vault);
+    vault_alone(settings, &table, (1_000, 100), Limit::None);
+    if !settings.quick {
+        vault_alone(settings, &table, (10_000, 10_000), Limit::AtMost(20.0));
+    }
 }
 
-/// The row in which the file has another name than the one that is looked for.
-fn vault_alone(settings: &Settings, table: &Table, vault: &Vault) {
+/// The rows in which the file has another name than the one that is looked for.
+fn vault_alone(settings: &Settings, table: &Table, (secrets, lines): (usize, usize), limit: Limit) {
+    let vault = Vault::new(secrets);
     let stored = vault.keyward(&settings.keyward, &["put", PROVIDER_NAME]).input(&vault.input());
     stored.time();
-    let path = vault.env_file(100);
+    let path = vault.env_file(lines);
     let text = fs::read_to_string(&path).expect("the file was made");
     fs::write(&path, text.replace(PROVIDER_NAME, "ANOTHER_NAME")).expect("the directory can be written");
-    let program = check_of(settings, vault, &path);
+    let program = check_of(settings, &vault, &path);
     program.time();
     let series = in_turn(&program, None, settings.runs(RUNS));
-    print(table, "`creds check`", "100 lines, vault of 1,000", &series, Limit::None, "–");
+    print(table, "`creds check`", &format!("{lines} lines, vault of {secrets}"), &series, limit, "–");
 }
 
 fn check_of(settings: &Settings, vault: &Vault, file: &Path) -> Program {
