@@ -1,22 +1,21 @@
 //! `import`: store what a `.env` or JSON file has, all of it or nothing.
 
+mod file;
+
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use vault_core::dotenv::{self, lines};
-use vault_core::format::MAX_VALUE;
-use vault_core::json;
 use vault_core::name::{Scope, SecretName};
-use vault_core::secret::SecretString;
 use vault_core::store::Previous;
 use vault_core::vault::draft::{ChangeError, Draft};
 use vault_core::vault::merge::{Incoming, Standing};
 
+use self::file::Found;
 use crate::context::{Context, Place};
-use crate::error::{CommandError, Kind, bad_file, change_refused};
-use crate::input::{bad_env_file, read_env_file};
+use crate::error::{CommandError, bad_file, change_refused};
+use crate::input::read_env_file;
 use crate::merge::{Conflict, Outcome, counted};
 use crate::report::{PlaceRef, Report};
 use crate::selection::Selection;
@@ -107,7 +106,7 @@ pub(crate) fn run(ctx: &Context, args: &ImportArguments) -> Result<ImportReport,
     let place = ctx.place()?;
     let access = VaultAccess::new(ctx)?;
     let (label, bytes) = read_env_file(&args.file)?;
-    let found = read(args, &place.scope(), &label, bytes.expose_secret())?;
+    let found = file::read(args, &place.scope(), &label, bytes.expose_secret())?;
     let outcomes = store(&access, &place, &found.secrets, args)?;
     Ok(report(&place.scope(), found, &outcomes, args.dry_run, label))
 }
@@ -163,69 +162,4 @@ fn report(scope: &Scope, found: Found, outcomes: &[Outcome], dry_run: bool, file
     let rows = stored.map(|(secret, outcome)| Row { name: secret.name.to_string(), outcome: *outcome });
     let empty = found.empty.iter().map(|name| Row { name: name.to_string(), outcome: Outcome::Empty });
     ImportReport { place: PlaceRef::new(scope), dry_run, secrets: rows.chain(empty).collect(), file }
-}
-
-/// What a file has of the names that are asked for.
-struct Found {
-    secrets: Vec<Incoming>,
-    empty: Vec<SecretName>,
-}
-
-/// A name of the file, with its value if it has one.
-type Pair = (String, Option<SecretString>);
-
-/// Reads the file. Only the names that are asked for have to be such that a vault can have them.
-fn read(args: &ImportArguments, scope: &Scope, label: &str, bytes: &[u8]) -> Result<Found, CommandError> {
-    let pairs = parse(args.format, label, bytes)?;
-    let has = |name: &&SecretName| pairs.iter().any(|(found, _)| found == name.as_str());
-    if let Some(missing) = args.selection.only.iter().find(|name| !has(name)) {
-        return Err(CommandError::new(Kind::NoSuchSecret, format!("no name {missing} in {label}"))
-            .hint("`keyward import FILE --dry-run` lists the names of a file"));
-    }
-    let (mut secrets, mut empty) = (Vec::new(), Vec::new());
-    for (position, (text, value)) in
-        pairs.into_iter().enumerate().filter(|(_, (text, _))| args.selection.takes(text))
-    {
-        let line = || place_in(args.format, bytes, &text, position);
-        let name = SecretName::parse(&text).map_err(|error| bad_line(label, line(), &error.to_string()))?;
-        match value.filter(|value| args.allow_empty || !value.expose_secret().is_empty()) {
-            None => empty.push(name),
-            Some(value) if value.expose_secret().len() > MAX_VALUE => {
-                return Err(bad_line(label, line(), "the value is over 1 MiB"));
-            }
-            Some(value) => secrets.push(Incoming { scope: scope.clone(), name, value: value.into_bytes() }),
-        }
-    }
-    Ok(Found { secrets, empty })
-}
-
-fn parse(format: ImportFormat, label: &str, bytes: &[u8]) -> Result<Vec<Pair>, CommandError> {
-    match format {
-        ImportFormat::Dotenv => {
-            let file = dotenv::parse(Path::new(label), bytes).map_err(|error| bad_env_file(&error))?;
-            Ok(file.into_iter().map(|(name, value)| (name, Some(value))).collect())
-        }
-        ImportFormat::Json => {
-            let unreadable = |error: json::JsonError| {
-                CommandError::new(Kind::UnreadableFile, format!("cannot read {label}"))
-                    .caused_by(&error)
-                    .hint("it has to be one object of names and texts, as `keyward export --format json` writes it")
-            };
-            json::read(bytes).map_err(unreadable)
-        }
-    }
-}
-
-/// Says where a name stands. The name itself is not said: it may be a piece of a value.
-fn place_in(format: ImportFormat, bytes: &[u8], name: &str, position: usize) -> String {
-    match format {
-        ImportFormat::Dotenv => format!("line {}", lines::line_of_name(bytes, name).unwrap_or(1)),
-        ImportFormat::Json => format!("name {}", position + 1),
-    }
-}
-
-fn bad_line(label: &str, place: String, why: &str) -> CommandError {
-    CommandError::new(Kind::UnreadableFile, format!("cannot import {label}"))
-        .because(format!("{place}: {why}"))
-        .hint("nothing was stored; `--only NAME,NAME` leaves a line out")
 }
