@@ -1,8 +1,10 @@
 //! What other readers of `.env` files make of a text, each by its own rules: models that compute, in a
 //! clean environment, the value that the reader would give each name. A model says where it can't tell.
 //!
-//! Those of bash, Node's dotenv and python-dotenv are held against the programs themselves
-//! (`tests/tests/env_dialects.rs`); those of the two readers of docker follow their sources and are not run.
+//! The models of bash, Node's dotenv and python-dotenv are held against the programs themselves
+//! (`vault-core/tests/env_dialects.rs`); those of the two readers of docker follow their sources and are
+//! not run. Copies of values that a model makes on its way are wiped by the binary's allocator, as those
+//! of the parser are.
 
 mod bash;
 mod compose;
@@ -14,6 +16,7 @@ mod python;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::MAX_ENV_FILE;
 use crate::secret::SecretString;
 
 /// A reader of `.env` files.
@@ -124,6 +127,26 @@ impl Value {
     }
 }
 
+/// How much variables may add to the values of one text. Each line of a hostile one can double the line
+/// before.
+#[derive(Debug)]
+struct Budget(usize);
+
+impl Budget {
+    const fn new() -> Self {
+        Self(MAX_ENV_FILE)
+    }
+
+    /// Takes `length` bytes, if there are as many left.
+    const fn take(&mut self, length: usize) -> bool {
+        let left = self.0.checked_sub(length);
+        if let Some(left) = left {
+            self.0 = left;
+        }
+        left.is_some()
+    }
+}
+
 impl Reading {
     /// Returns what each name is set to at last. Who does not set a name leaves it as it was.
     #[must_use]
@@ -152,6 +175,27 @@ mod tests {
             Value::Unsure => format!("{line}:{name} unsure"),
         };
         reading.entries.iter().map(show).collect()
+    }
+
+    #[test]
+    fn values_that_double_from_line_to_line_are_given_up() {
+        let line = |number: usize| format!("V{}=${{V{number}}}${{V{number}}}\n", number + 1);
+        let text = "V0=x\n".to_owned() + &(0..200).map(line).collect::<String>();
+        for dialect in [Dialect::Bash, Dialect::Python] {
+            let reading = dialect.read(&text);
+            let sizes = reading.entries.iter().map(|entry| match &entry.value {
+                Value::Known(text) => text.expose_secret().len(),
+                _ => 0,
+            });
+            assert!(sizes.sum::<usize>() < 2 * MAX_ENV_FILE, "{dialect}");
+            assert!(matches!(reading.entries[200].value, Value::Unsure), "{dialect}");
+        }
+    }
+
+    #[test]
+    fn a_value_of_many_open_braces_is_given_up() {
+        let text = format!("A={}:", "${a".repeat(100_000));
+        assert!(matches!(Dialect::Python.read(&text).entries[0].value, Value::Unsure));
     }
 
     #[test]

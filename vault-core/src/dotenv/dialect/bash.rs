@@ -8,14 +8,15 @@ use std::collections::HashMap;
 
 use self::word::{CONTINUATION, Stop, Word};
 use super::cursor::Cursor;
-use super::{End, Entry, Reading, Value};
+use super::{Budget, End, Entry, Reading, Value};
 
 pub(super) fn read(text: &str) -> Reading {
     // bash drops NUL characters, or takes the file for a program.
     if text.contains('\0') {
         return Reading { entries: Vec::new(), end: End::Unsure(1) };
     }
-    let mut shell = Shell { cursor: Cursor::new(text), entries: Vec::new(), known: HashMap::new() };
+    let (cursor, known) = (Cursor::new(text), HashMap::new());
+    let mut shell = Shell { cursor, entries: Vec::new(), known, budget: Budget::new() };
     let end = shell.run();
     Reading { entries: shell.entries, end }
 }
@@ -26,6 +27,7 @@ struct Shell<'t> {
     entries: Vec<Entry>,
     /// The values of the file that stand behind a `$NAME`.
     known: HashMap<String, Option<String>>,
+    budget: Budget,
 }
 
 /// A simple command and what the operators round it make of it.
@@ -166,7 +168,7 @@ impl Shell<'_> {
 
     /// Reads a word. One that starts a compound command makes the line more than this follows.
     fn word(&mut self, command: &Command) -> Result<Word, Stop> {
-        let word = word::read(&mut self.cursor, &self.known)?;
+        let word = word::read(&mut self.cursor, &self.known, &mut self.budget)?;
         if command.words.is_empty() && word.is_one_of(&RESERVED) {
             return Err(Stop::Unknown);
         }

@@ -6,13 +6,14 @@ use std::collections::HashMap;
 
 use super::cursor::Cursor;
 use super::node::with_line_feeds;
-use super::{End, Entry, Reading, Value};
+use super::{Budget, End, Entry, Reading, Value};
 
 pub(super) fn read(text: &str) -> Reading {
     let text = with_line_feeds(text);
     let mut cursor = Cursor::new(&text);
     cursor.eat("\u{feff}");
-    let (mut entries, mut known) = (Vec::new(), HashMap::new());
+    let mut entries = Vec::new();
+    let (mut known, mut budget) = (HashMap::new(), Budget::new());
     while !cursor.is_at_end() {
         cursor.take_while(is_space);
         let Some(binding) = binding(&mut cursor) else {
@@ -21,10 +22,11 @@ pub(super) fn read(text: &str) -> Reading {
             continue;
         };
         let Some((at, name, raw)) = binding else { continue };
-        let value = raw.map(|raw| expand(&raw, &known));
-        known.insert(name.clone(), value.clone().unwrap_or_default());
+        let value = raw.map(|raw| expand(&raw, &known, &mut budget));
         let line = cursor.line_at(at);
-        entries.push(Entry { line, name, value: value.map_or(Value::Unset, Value::known) });
+        known.insert(name.clone(), value.clone().flatten());
+        let value = value.map_or(Value::Unset, |value| value.map_or(Value::Unsure, Value::known));
+        entries.push(Entry { line, name, value });
     }
     Reading { entries, end: End::All }
 }
@@ -111,26 +113,35 @@ fn end_of_statement(cursor: &mut Cursor<'_>) -> Option<()> {
     (cursor.eat("\n") || cursor.is_at_end()).then_some(())
 }
 
-/// Replaces `${NAME}` and `${NAME:-text}`. What the file did not set before is taken for unset.
-fn expand(value: &str, known: &HashMap<String, String>) -> String {
+/// Replaces `${NAME}` and `${NAME:-text}`. What the file did not set before is taken for unset. `None` where
+/// that is too much.
+fn expand(value: &str, known: &HashMap<String, Option<String>>, budget: &mut Budget) -> Option<String> {
+    // Each `${` looks for its end, however far that is.
+    if value.matches("${").nth(MAX_VARIABLES).is_some() {
+        return None;
+    }
     let mut expanded = String::new();
     let mut rest = value;
     while let Some(start) = rest.find("${") {
         expanded.push_str(&rest[..start]);
         rest = &rest[start..];
-        match variable(rest) {
+        let (length, text) = match variable(rest) {
             Some((length, name, default)) => {
-                expanded.push_str(known.get(name).map_or(default, String::as_str));
-                rest = &rest[length..];
+                (length, known.get(name).map_or(Some(default), Option::as_deref)?)
             }
-            None => {
-                expanded.push_str("${");
-                rest = &rest[2..];
-            }
+            None => (2, "${"),
+        };
+        if !budget.take(text.len()) {
+            return None;
         }
+        expanded.push_str(text);
+        rest = &rest[length..];
     }
-    expanded + rest
+    Some(expanded + rest)
 }
+
+/// The most variables in one value that are followed.
+const MAX_VARIABLES: usize = 100;
 
 /// Returns the length, the name and the default of the variable that `text` starts with.
 fn variable(text: &str) -> Option<(usize, &str, &str)> {

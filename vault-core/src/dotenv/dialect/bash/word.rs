@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::super::Value;
 use super::super::cursor::Cursor;
+use super::super::{Budget, Value};
 
 /// Why a line is not followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +52,16 @@ impl Word {
 }
 
 /// Reads the word at the cursor, which has at least one character.
-pub(super) fn read(cursor: &mut Cursor<'_>, known: &HashMap<String, Option<String>>) -> Result<Word, Stop> {
+pub(super) fn read(
+    cursor: &mut Cursor<'_>,
+    known: &HashMap<String, Option<String>>,
+    budget: &mut Budget,
+) -> Result<Word, Stop> {
     let mut reader = Reader {
         at: cursor.at,
         cursor,
         known,
+        budget,
         name: None,
         text: String::new(),
         certainty: Certainty::Known,
@@ -83,6 +88,7 @@ enum Certainty {
 struct Reader<'c, 't> {
     cursor: &'c mut Cursor<'t>,
     known: &'c HashMap<String, Option<String>>,
+    budget: &'c mut Budget,
     at: usize,
     name: Option<String>,
     /// The value so far, or the word so far where no `=` has made it an assignment.
@@ -229,8 +235,8 @@ impl Reader<'_, '_> {
         match self.known.get(name) {
             _ if super::is_special(name) || OWN.contains(&name) => self.found(Certainty::Other),
             None => {}
-            Some(Some(value)) => self.text.push_str(value),
-            Some(None) => self.found(Certainty::Unsure),
+            Some(Some(value)) if self.budget.take(value.len()) => self.text.push_str(value),
+            Some(_) => self.found(Certainty::Unsure),
         }
     }
 
