@@ -234,6 +234,15 @@ fn a_link_is_not_followed() {
 }
 
 #[test]
+fn the_vault_itself_is_no_place_to_export_to() {
+    let home = home_with(&["x"]);
+    let before = fs::read(home.vault()).unwrap();
+    let vault = home.vault().display().to_string();
+    home.run(["export", "--file", &vault]).fails(2, &["it is the vault"]);
+    assert!(fs::read(home.vault()).unwrap() == before);
+}
+
+#[test]
 fn a_terminal_gets_values_only_with_reveal() {
     let home = home_with(&["canary-9f"]);
     for format in ["dotenv", "json", "shell", "docker", "github-env", "systemd"] {

@@ -103,6 +103,7 @@ pub(crate) fn run(ctx: &Context, args: &ExportArguments) -> Result<ExportReport,
     let format = args.format.into();
     let text = export::render(format, &secrets).map_err(|error| can_not_carry(&error))?;
     if let Some(file) = &args.file {
+        refuse_the_vault(ctx, file)?;
         single::write(file, text.expose_secret(), Existing::Replace)
             .map_err(|error| not_written(file, &error))?;
     }
@@ -125,6 +126,17 @@ fn secrets(ctx: &Context, selection: &Selection) -> Result<Secrets, CommandError
     }
     secrets.sort_by(|(one, _), (next, _)| one.cmp(next));
     Ok(secrets)
+}
+
+/// Refuses to put the secrets in plain text in the place of the vault that seals them.
+fn refuse_the_vault(ctx: &Context, file: &Path) -> Result<(), CommandError> {
+    match (file.canonicalize(), ctx.vault_path()?.canonicalize()) {
+        (Ok(file), Ok(vault)) if file == vault => {
+            Err(CommandError::usage(format!("cannot export to {}: it is the vault", file.display()))
+                .hint("`--file` takes another file"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn can_not_carry(error: &ExportError) -> CommandError {
