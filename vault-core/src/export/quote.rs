@@ -4,19 +4,14 @@
 /// Appends a value as [`crate::dotenv`] reads it. Single quotes come before double ones, because inside
 /// them most other readers expand nothing either.
 pub(super) fn dotenv(value: &[u8], text: &mut Vec<u8>) {
-    if value.iter().all(is_plain) {
-        text.extend_from_slice(value);
-    } else if !value.iter().any(|byte| matches!(byte, b'\'' | b'\\' | b'\r')) {
-        in_single_quotes(value, text);
-    } else {
-        in_double_quotes(value, text, |byte| match byte {
-            b'\\' => Some(br"\\"),
-            b'"' => Some(b"\\\""),
-            b'$' => Some(br"\$"),
-            b'\r' => Some(br"\r"),
-            _ => None,
-        });
-    }
+    let escape = |byte| match byte {
+        b'\\' => Some(br"\\"),
+        b'"' => Some(b"\\\""),
+        b'$' => Some(br"\$"),
+        b'\r' => Some(br"\r"),
+        _ => None,
+    };
+    in_fewest_quotes(value, b"'\\\r", escape, text);
 }
 
 /// Appends a value for a shell: in single quotes all is literal, and a single quote itself stands outside.
@@ -32,18 +27,29 @@ pub(super) fn shell(value: &[u8], text: &mut Vec<u8>) {
 /// Appends a value for `EnvironmentFile=`: in double quotes a backslash escapes `"`, `\`, `` ` `` and `$`, and
 /// is itself a character elsewhere (systemd.exec(5); `env-file.c`, `SHELL_NEED_ESCAPE`).
 pub(super) fn systemd(value: &[u8], text: &mut Vec<u8>) {
+    let escape = |byte| match byte {
+        b'\\' => Some(br"\\"),
+        b'"' => Some(b"\\\""),
+        b'$' => Some(br"\$"),
+        b'`' => Some(br"\`"),
+        _ => None,
+    };
+    in_fewest_quotes(value, b"'", escape, text);
+}
+
+/// Appends a value bare, else in single quotes, else, where it has one of `not_in_single`, in double ones.
+fn in_fewest_quotes(
+    value: &[u8],
+    not_in_single: &[u8],
+    escape: impl Fn(u8) -> Option<&'static [u8; 2]>,
+    text: &mut Vec<u8>,
+) {
     if value.iter().all(is_plain) {
         text.extend_from_slice(value);
-    } else if !value.contains(&b'\'') {
-        in_single_quotes(value, text);
+    } else if value.iter().any(|byte| not_in_single.contains(byte)) {
+        in_double_quotes(value, text, escape);
     } else {
-        in_double_quotes(value, text, |byte| match byte {
-            b'\\' => Some(br"\\"),
-            b'"' => Some(b"\\\""),
-            b'$' => Some(br"\$"),
-            b'`' => Some(br"\`"),
-            _ => None,
-        });
+        in_single_quotes(value, text);
     }
 }
 
