@@ -250,8 +250,8 @@ fn one_conflict_stops_the_whole_merge() {
     let other = with_secrets(&[("B", "mine")]);
     let before = fs::read(other.vault()).unwrap();
     let said = open(&other, &bundle, &["--json"]);
-    said.fails_as(10, "refused");
-    said.fails(10, &["nothing was merged, the vault has other values of: B\n", "`--on-conflict overwrite`"]);
+    said.fails_as(1, "exists");
+    said.fails(1, &["nothing was stored, the vault has other values of: B\n", "`--on-conflict overwrite`"]);
     assert!(!said.to_string().contains(CANARY), "{said}");
     assert_eq!(fs::read(other.vault()).unwrap(), before);
 }

@@ -94,7 +94,7 @@ fn one_conflict_stores_nothing_and_names_all() {
     home.put("B", "2");
     let before = fs::read(home.vault()).unwrap();
     import(&home, &[], "NEW=1\nA=x\nB=y\n")
-        .fails(1, &["the vault has other values for A, B", "--on-conflict skip"]);
+        .fails(1, &["the vault has other values of: A, B", "--on-conflict skip"]);
     assert!(fs::read(home.vault()).unwrap() == before);
 }
 
@@ -108,9 +108,19 @@ fn a_bad_line_behind_good_ones_stores_nothing() {
 }
 
 #[test]
+fn a_dry_run_lists_conflicts_and_stores_nothing() {
+    let home = Home::new();
+    home.put("A", "1");
+    let before = fs::read(home.vault()).unwrap();
+    let said = import(&home, &["--dry-run"], "A=x\nNEW=1\n");
+    assert_eq!(said.succeeds().text(), "conflict\tA\nnew\tNEW\n");
+    assert!(fs::read(home.vault()).unwrap() == before);
+}
+
+#[test]
 fn the_first_import_makes_the_vault_and_a_dry_run_does_not() {
     let home = Home::new();
-    import(&home, &["--dry-run"], "A=1\n").fails(0, &["1 added; nothing was stored"]);
+    import(&home, &["--dry-run"], "A=1\n").fails(0, &["1 new; nothing was stored"]);
     import(&home, &[], "# nothing\n").fails(0, &["nothing to import in stdin"]);
     assert!(!home.vault().exists());
     import(&home, &[], "A=1\n").fails(0, &["created the vault", "imported stdin"]);
@@ -131,7 +141,7 @@ fn only_and_prefix_choose_and_the_rest_need_not_be_storable() {
 fn an_empty_value_is_stored_only_if_that_is_allowed() {
     let home = Home::new();
     let said = import(&home, &[], "A=\nB=''\nC=# note\nD=x\n");
-    assert_eq!(said.succeeds().text(), "added\tD\nempty\tA\nempty\tB\nempty\tC\n");
+    assert_eq!(said.succeeds().text(), "new\tD\nempty\tA\nempty\tB\nempty\tC\n");
     home.run(["get", "A"]).fails(4, &["no secret A"]);
     import(&home, &["--allow-empty"], "A=\n").succeeds();
     assert_eq!(home.get("A"), b"");
@@ -141,7 +151,7 @@ fn an_empty_value_is_stored_only_if_that_is_allowed() {
 fn null_is_no_value_and_never_the_text_null() {
     let home = Home::new();
     let said = import(&home, &["--format", "json", "--allow-empty"], "{\"A\": null, \"B\": \"null\"}");
-    assert_eq!(said.succeeds().text(), "added\tB\nempty\tA\n");
+    assert_eq!(said.succeeds().text(), "new\tB\nempty\tA\n");
     home.run(["get", "A"]).fails(4, &["no secret A"]);
     assert_eq!(home.get("B"), b"null");
 }
@@ -157,7 +167,7 @@ fn the_last_assignment_of_a_name_counts() {
 fn a_scope_is_imported_into() {
     let home = Home::new();
     let said = import(&home, &["--scope", "tenant", "--tenant", "acme"], "A=1\n");
-    said.fails(0, &["imported stdin into tenant acme: 1 added"]);
+    said.fails(0, &["imported stdin into tenant acme: 1 new"]);
     assert_eq!(said.stderr.matches("acme").count(), 1);
     home.run(["get", "A"]).fails(4, &["no secret A"]);
     assert_eq!(home.run(["get", "A", "--tenant", "acme"]).text(), "1");

@@ -135,14 +135,17 @@ fn store(
     access.check_claim(place, &access.index(&opened)?)?;
     let standings = opened.vault.compare(incoming).map_err(|error| bad_file(&access.path(), &error))?;
     let planned = outcomes(standings);
+    if args.dry_run {
+        return Ok(planned);
+    }
     refuse_conflicts(access, incoming, &planned)?;
-    if args.dry_run || !planned.iter().any(|outcome| outcome.is_written()) {
+    if !planned.iter().any(|outcome| outcome.is_written()) {
         return Ok(planned);
     }
     access.change(opened, Previous::Keep, merge).map(|committed| outcomes(committed.outcome))
 }
 
-/// Says what the merge itself would refuse, also where this is only to be tried.
+/// Says what the merge itself would refuse.
 fn refuse_conflicts(
     access: &VaultAccess<'_>,
     incoming: &[Incoming],

@@ -58,7 +58,7 @@ pub enum ChangeError {
         version: u32,
     },
     /// Secrets from elsewhere that the vault has with other values.
-    #[error("nothing was merged, the vault has other values of: {}", first_names(.0))]
+    #[error("nothing was stored, the vault has other values of: {}", first_names(.0))]
     OtherValues(Vec<SecretName>),
     /// The directory has no absolute path, or one with a zero byte.
     #[error("a workspace is bound to absolute directories only")]

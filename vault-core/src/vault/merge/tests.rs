@@ -63,7 +63,7 @@ fn one_conflict_stops_everything_and_is_named_without_its_value() {
     let store = sample(&[("A", "1")]);
     let before = store.current();
     let error = merge(&store, &[("NEW", "n"), ("A", "canary")], Fail).unwrap_err();
-    assert_eq!(error.to_string(), "nothing was merged, the vault has other values of: A");
+    assert_eq!(error.to_string(), "nothing was stored, the vault has other values of: A");
     assert!(!format!("{error:?}").contains("canary"));
     assert_eq!(store.current(), before);
 }
