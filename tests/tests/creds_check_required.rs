@@ -178,6 +178,46 @@ fn where_nothing_is_in_use_all_count_and_the_way_out_is_said() {
     assert!(!said.stderr.contains("keyward put"), "{said}");
 }
 
+/// Stores a connection to Slack with these options behind.
+fn connect(home: &Home, id: &str, options: &[&str]) {
+    let start = ["connections", "set", "--id", id, "--kind", "slack", "--label", "Alerts"];
+    home.run([&start, options].concat()).succeeds();
+}
+
+#[test]
+fn a_connection_requires_the_provider_of_its_secret() {
+    let home = Home::new();
+    connect(&home, "alerts", &["--secret-id", "SLACK_BOT_TOKEN", "--allow-missing"]);
+    let said = check(&home, &["--json"]);
+    assert_eq!((said.code, said.json()["required_by"].as_str()), (7, Some("use")), "{said}");
+    assert_eq!(ids(&said), ["slack"]);
+    assert_eq!(said.json()["missing"].to_string(), r#"["SLACK_BOT_TOKEN"]"#);
+    let outside = check(&home, &["--source", "env,file", "--json"]);
+    assert_eq!(outside.json()["assumed_all"], true, "the vault is not looked into: {outside}");
+    home.put("SLACK_BOT_TOKEN", "x");
+    assert_eq!(ids(check(&home, &["--json"]).succeeds()), ["slack"]);
+}
+
+#[test]
+fn a_connection_matters_beside_what_occurs_and_where_nothing_is_declared() {
+    let home = Home::new().with("GROQ_API_KEY", "x");
+    connect(&home, "alerts", &["--secret-id", "SLACK_WEBHOOK_URL", "--allow-missing", "--scope", "tenant"]);
+    let said = check(&home, &["--json"]);
+    assert_eq!((said.code, ids(&said)), (7, vec!["groq".to_owned(), "slack".to_owned()]), "{said}");
+    home.write(".keyward.toml", "[creds]\nproviders = [\"groq\"]\n");
+    check(&home, &[]).succeeds();
+}
+
+#[test]
+fn connections_without_a_secret_or_of_another_workspace_require_nothing() {
+    let home = Home::new();
+    connect(&home, "open", &["--no-auth"]);
+    connect(&home, "a", &["--secret-id", "SLACK_BOT_TOKEN", "--allow-missing", "--workspace", "web"]);
+    let assumed = |options: &[&str]| check(&home, options).json()["assumed_all"].clone();
+    assert_eq!(assumed(&["--json"]), true);
+    assert_eq!(assumed(&["--json", "--workspace", "web"]), false);
+}
+
 #[test]
 fn ak_13_an_air_gap_on_cloud_providers_alone_passes_and_says_so() {
     let home = Home::new();
