@@ -148,7 +148,7 @@ fn is_in_use(provider: &Provider, sources: &Sources<'_>) -> bool {
 fn examine(provider: &'static Provider, sources: &Sources<'_>, strict: bool) -> ProviderReport {
     let report = |name: &&'static str, required| {
         let finding = sources.find(provider.spellings(name));
-        let fits = |value: &str| provider.key(name).is_none_or(|key| key.fits(value));
+        let fits = |value: &str| provider.key(name).and_then(|key| key.matches(value)) != Some(false);
         KeyReport::new(name, required, finding.judged(fits))
     };
     let groups = provider.require.iter().map(|group| group.iter().map(|name| report(name, true)).collect());
@@ -171,7 +171,7 @@ fn examine(provider: &'static Provider, sources: &Sources<'_>, strict: bool) -> 
 fn examine_name(name: &SecretName, registry: &Registry, sources: &Sources<'_>) -> KeyReport {
     let fits = |value: &str| {
         let mut keys = registry.keys_called(name.as_str()).peekable();
-        keys.peek().is_none() || keys.any(|key| key.fits(value))
+        keys.peek().is_none() || keys.any(|key| key.matches(value) != Some(false))
     };
     KeyReport::new(name.as_str(), true, sources.find([name.as_str()].into_iter()).judged(fits))
 }

@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 
 use regex_lite::Regex;
 
-use crate::provider::{self, ProviderKey};
+use crate::provider::shape::Shape;
+use crate::provider::{ProviderKey, Registry};
 use crate::source::recovery::RecoveryCode;
 
 /// The shortest run of letters and digits that can be told from words by its letters alone.
@@ -24,22 +25,27 @@ const LEAST_ENTROPY: f64 = 3.0;
 const OWN_KEYS: &str = "kwk1_[A-Za-z0-9_-]{20}|kw_(?:live|test)_[0-9A-Za-z]{12}";
 
 /// The registry's patterns, compiled when the first text is looked at.
-static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
-    let keys = provider::all().iter().flat_map(|provider| provider.keys);
-    keys.filter_map(Shape::new).collect()
+static SHAPES: LazyLock<Vec<KeyShape>> = LazyLock::new(|| {
+    let known = Registry::built_in();
+    let keys = known.iter().flat_map(|provider| provider.keys);
+    keys.filter_map(KeyShape::new).collect()
 });
 static OWN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(OWN_KEYS).ok());
 
-struct Shape {
-    pattern: Regex,
+struct KeyShape {
+    shape: Shape,
     secret: bool,
     known_beginning: bool,
 }
 
-impl Shape {
+impl KeyShape {
     fn new(key: &ProviderKey) -> Option<Self> {
-        let pattern = key.shape()?;
-        Some(Self { pattern, secret: key.secret, known_beginning: key.has_known_beginning() })
+        let shape = key.shape()?;
+        Some(Self { shape, secret: key.secret, known_beginning: key.has_known_beginning() })
+    }
+
+    fn fits(&self, text: &str) -> bool {
+        self.shape.matches(text) == Some(true)
     }
 }
 
@@ -86,19 +92,19 @@ fn has_secret_part(text: &str) -> bool {
 /// An address is looked at in its parts: what is known of some addresses is how they begin.
 fn is_public(text: &str) -> bool {
     !text.contains("://")
-        && SHAPES.iter().any(|shape| !shape.secret && shape.known_beginning && shape.pattern.is_match(text))
+        && SHAPES.iter().any(|shape| !shape.secret && shape.known_beginning && shape.fits(text))
 }
 
 /// Tells whether a text has the beginning and the shape of some service's key.
 fn has_known_shape(text: &str) -> bool {
-    let fits = |shape: &Shape| shape.secret && shape.known_beginning && shape.pattern.is_match(text);
+    let fits = |shape: &KeyShape| shape.secret && shape.known_beginning && shape.fits(text);
     let has_letter = text.bytes().any(|byte| byte.is_ascii_alphabetic());
     has_letter && !reads_like_words(text) && SHAPES.iter().any(fits)
 }
 
 /// Tells whether a long text has the shape of some key and looks like chance from end to end.
 fn is_random_whole(text: &str) -> bool {
-    let fits = |shape: &Shape| shape.secret && !shape.known_beginning && shape.pattern.is_match(text);
+    let fits = |shape: &KeyShape| shape.secret && !shape.known_beginning && shape.fits(text);
     text.len() >= LEAST_GENERIC
         && !is_uuid(text)
         && !reads_like_words(text)
@@ -311,7 +317,8 @@ mod tests {
 
     #[test]
     fn every_canonical_name_of_the_registry_is_a_name() {
-        let keys = provider::all().iter().flat_map(|provider| provider.keys);
+        let known = Registry::built_in();
+        let keys = known.iter().flat_map(|provider| provider.keys);
         for name in keys.flat_map(|key| key.aliases.iter().chain([&key.env])) {
             assert!(!looks_like_a_secret(name), "{name}");
         }

@@ -97,7 +97,7 @@ fn close_matches(known: &Registry, id: &str) -> Vec<&'static str> {
 /// Tells whether a text in the place of a name is the key itself. Without a small letter it is taken for a name:
 /// some keys have no other shape than a number of letters.
 fn looks_like_a_value(known: &Registry, text: &str) -> bool {
-    let has_shape = |key: &ProviderKey| key.secret && key.pattern.is_some() && key.fits(text);
+    let has_shape = |key: &ProviderKey| key.secret && key.matches(text) == Some(true);
     text.bytes().any(|byte| byte.is_ascii_lowercase())
         && known.iter().flat_map(|provider| provider.keys).any(has_shape)
 }

@@ -4,16 +4,30 @@ use regex_lite::Regex;
 
 use super::ProviderKey;
 
+/// The longest value whose shape is looked at, in bytes: longer than any key.
+const MAX_SHAPED: usize = 64 << 10;
+
+/// The pattern of a key, ready to be asked about many values.
+pub(crate) struct Shape(Regex);
+
+impl Shape {
+    /// Tells whether a value has this shape; `None` where it is too long to be looked at.
+    pub(crate) fn matches(&self, value: &str) -> Option<bool> {
+        (value.len() <= MAX_SHAPED).then(|| self.0.is_match(value))
+    }
+}
+
 impl ProviderKey {
-    /// Tells whether a value has the shape of this key; `None` where no shape is known.
+    /// Tells whether a value has the shape of this key; `None` where no shape is known or the value is longer
+    /// than any key.
     #[must_use]
     pub fn matches(&self, value: &str) -> Option<bool> {
-        self.shape().map(|shape| shape.is_match(value))
+        self.shape()?.matches(value)
     }
 
-    /// Returns the pattern of the key, ready to be used on many values.
-    pub(crate) fn shape(&self) -> Option<Regex> {
-        Regex::new(self.pattern?).ok()
+    /// Returns the shape of the key. The rules of the registry leave no pattern that does not compile.
+    pub(crate) fn shape(&self) -> Option<Shape> {
+        Regex::new(self.pattern?).ok().map(Shape)
     }
 
     /// Tells whether the pattern names the letters that a key begins with, as `^sk-` does. A pattern without
@@ -27,7 +41,12 @@ impl ProviderKey {
 mod tests {
     use regex::Regex as FullRegex;
 
-    use crate::provider::{all, find};
+    use super::*;
+    use crate::provider::{PROVIDERS, Registry};
+
+    fn key(provider: &str, name: &str) -> &'static ProviderKey {
+        Registry::built_in().find(provider).and_then(|provider| provider.key(name)).unwrap()
+    }
 
     #[test]
     fn every_pattern_means_the_same_to_the_small_engine() {
@@ -40,7 +59,7 @@ mod tests {
             "postgres://db/app",
             "é\n",
         ];
-        for key in all().iter().flat_map(|provider| provider.keys) {
+        for key in PROVIDERS.iter().flat_map(|provider| provider.keys) {
             let Some(pattern) = key.pattern else { continue };
             let full = FullRegex::new(pattern).unwrap();
             for sample in samples {
@@ -51,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_value_has_the_shape_of_a_key_or_not() {
-        let slack = find("slack").and_then(|slack| slack.key("SLACK_BOT_TOKEN")).unwrap();
+        let slack = key("slack", "SLACK_BOT_TOKEN");
         assert_eq!(slack.matches("xoxb-123456789012-abcdefghij"), Some(true));
         for other in ["", "xoxb", " xoxb-123456789012-abcdefghij", "xoxb-123456789012-abcdefghij\n"] {
             assert_eq!(slack.matches(other), Some(false), "{other:?}");
@@ -60,7 +79,13 @@ mod tests {
 
     #[test]
     fn a_key_without_a_pattern_has_no_shape() {
-        let key = all().iter().flat_map(|provider| provider.keys).find(|key| key.pattern.is_none()).unwrap();
-        assert_eq!(key.matches("anything"), None);
+        assert_eq!(key("mistral", "MISTRAL_API_KEY").matches("anything"), None);
+    }
+
+    #[test]
+    fn a_value_longer_than_any_key_is_not_judged() {
+        let groq = key("groq", "GROQ_API_KEY");
+        assert_eq!(groq.matches(&"x".repeat(MAX_SHAPED)), Some(false));
+        assert_eq!(groq.matches(&"x".repeat(MAX_SHAPED + 1)), None);
     }
 }

@@ -226,11 +226,11 @@ fn ask_one(ui: Ui, provider: &Provider, name: &'static str) -> Result<Option<Sec
         if text.trim().is_empty() {
             return Ok(None);
         }
-        let fits = provider.key(name).is_none_or(|key| key.fits(text));
-        if !fits {
+        let is_malformed = provider.key(name).and_then(|key| key.matches(text)) == Some(false);
+        if is_malformed {
             ui.warn(&format!("this does not have the shape that {name} is known to have"));
         }
-        if fits || ui.ask_no("Store it anyway?")? {
+        if !is_malformed || ui.ask_no("Store it anyway?")? {
             return Ok(Some(SecretBytes::new(text.as_bytes().to_vec())));
         }
     }
