@@ -10,6 +10,18 @@ fn stored(options: &[&str], input: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn ak_16_vault_put_stores_in_the_workspace_or_in_the_tenant() {
+    let home = Home::new();
+    home.run(["vault", "put", "A", "one"]).fails(0, &["stored A in workspace default (version 1)"]);
+    home.run(["vault", "put", "A", "two", "--scope", "tenant"]).fails(0, &["stored A in tenant default"]);
+    home.run(["vault", "put", "A", "three", "--scope", "workspace"]).fails(0, &["(version 2)"]);
+    assert_eq!(home.get("A"), b"three");
+    assert_eq!(home.run(["get", "A", "--workspace", "other"]).stdout, b"two");
+    home.run(["vault", "put", "A", "four", "--scope", "machine"]).fails(2, &["--scope"]);
+    home.run(["vault", "put"]).fails(2, &["<NAME>"]);
+}
+
+#[test]
 fn exactly_one_line_end_of_a_text_is_stripped() {
     for (given, kept) in
         [("v\n", "v"), ("v\r\n", "v"), ("v\n\n", "v\n"), (" v ", " v "), ("v\r", "v\r"), ("v", "v")]

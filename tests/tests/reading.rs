@@ -114,6 +114,23 @@ fn aliases_are_the_same_commands() {
 }
 
 #[test]
+fn ak_17_vault_list_shows_names_and_sources_and_never_a_value() {
+    let home = Home::new();
+    home.put("A", "canary-1");
+    home.run_with_input(["put", "B", "--scope", "tenant"], "canary-2").succeeds();
+    for options in [&[][..], &["-v"], &["--json"], &["--json", "-v"]] {
+        let said = home.run([&["vault", "list"], options].concat());
+        assert!(!said.succeeds().to_string().contains("canary"), "{said}");
+    }
+    let listed = home.run(["vault", "list", "--json"]).json();
+    let of = |field: &str| {
+        let rows = listed["secrets"].as_array().unwrap().iter();
+        rows.map(|row| row[field].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((of("name"), of("source")), (vec!["A".into(), "B".into()], vec!["machine".to_owned(); 2]));
+}
+
+#[test]
 fn vault_put_and_vault_list_are_put_and_list() {
     let home = Home::new();
     home.run_with_input(["vault", "put", "X"], "v").fails(0, &["stored X in workspace default (version 1)"]);

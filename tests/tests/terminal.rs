@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use keyward_tests::terminal::{CTRL_C, CTRL_D, Session, Terminal};
-use keyward_tests::{Finished, Home};
+use keyward_tests::{Finished, Home, feed};
 
 const CANARY: &str = "canary-8d1f-value";
 const PASSPHRASE: &str = "five random words stay here";
@@ -55,6 +55,39 @@ fn put_hides_the_value_that_is_typed() {
     let session = terminal.finish();
     session.ends(0).hides(CANARY).shows("stored TOKEN in workspace default (version 1)");
     assert_eq!(home.get("TOKEN"), CANARY.as_bytes());
+}
+
+#[test]
+fn a_prompt_is_never_in_what_is_redirected() {
+    let home = with_vault();
+    let mut terminal = Terminal::script("exec \"$@\" > out", &home.command(["put", "TOKEN"]));
+    terminal.wait_for_hidden("Value of TOKEN: ").type_keys("v\n");
+    terminal.finish().ends(0);
+    let out = fs::read_to_string(home.path().join("out")).unwrap();
+    assert!(!out.contains("Value of"), "{out}");
+    assert_eq!(home.get("TOKEN"), b"v");
+}
+
+#[test]
+fn a_dumb_terminal_is_asked_in_plain_text() {
+    let home = with_vault();
+    let mut command = home.command(["put", "TOKEN"]);
+    let mut terminal = Terminal::start(command.env("TERM", "dumb"));
+    terminal.wait_for_hidden("Value of TOKEN: ").type_keys(&format!("{CANARY}\n"));
+    terminal.finish().ends(0).hides(CANARY).hides("\u{1b}");
+    assert_eq!(home.get("TOKEN"), CANARY.as_bytes());
+}
+
+#[test]
+fn stdin_with_a_value_is_never_read_for_a_passphrase() {
+    let home = with_passphrase_vault();
+    home.run_with_input(["put", "TOKEN"], format!("{PASSPHRASE}\nvalue"))
+        .fails(5, &["cannot unlock ", "hint: "]);
+    let mut command = home.command(["put", "TOKEN"]);
+    feed(command.env("KEYWARD_VAULT_PASSPHRASE", PASSPHRASE), b"value").succeeds();
+    let mut command = home.command(["get", "TOKEN"]);
+    let got = command.env("KEYWARD_VAULT_PASSPHRASE", PASSPHRASE).output().unwrap();
+    assert_eq!(got.stdout, b"value");
 }
 
 #[test]
