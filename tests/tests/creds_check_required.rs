@@ -89,7 +89,7 @@ fn a_declaration_that_is_not_understood_is_no_check_that_passes() {
         let home = Home::new();
         home.write(".keyward.toml", text);
         let line = format!("/.keyward.toml is not understood, line {line}");
-        check(&home, &[]).fails(1, &[&line, "hint: `--provider PROVIDER` names what is required"]);
+        check(&home, &[]).fails(1, &[&line, "hint: correct the file; "]);
     }
     let home = Home::new();
     home.write(".keyward.toml", "[creds]\nproviders = [\n'opnai']\n");
@@ -103,7 +103,7 @@ fn a_declaration_that_is_not_understood_is_no_check_that_passes() {
 fn a_declaration_of_somebody_else_is_refused() {
     let home = repository();
     chown(home.path().join(".keyward.toml"), Some(4711), None).expect("the tests run as root");
-    check(&home, &[]).fails(10, &["it belongs to user 4711", "hint: `--provider PROVIDER` names"]);
+    check(&home, &[]).fails(10, &["it belongs to user 4711", "hint: correct the file; "]);
     let large = format!("[creds]\nproviders = ['openai']\n{}", "#\n".repeat(40_000));
     home.write("large/.keyward.toml", large);
     let mut command = home.command(["creds", "check"]);

@@ -145,7 +145,7 @@ fn no_file_gets_a_command_of_its_own_into_the_guide() {
     for key in ["x; rm -rf ~", "$(id)", "A`id`", "A\\nB", "", "--help"] {
         home.write(".keyward.toml", format!("[creds]\nkeys = [\"{key}\"]\n"));
         let said = guide(&home, &[]);
-        said.fails(1, &["/.keyward.toml is not understood, line 2"]);
+        said.fails(1, &["/.keyward.toml is not understood, line 2", "hint: correct the file; "]);
         assert_eq!(said.text(), "", "{key}");
     }
 }
