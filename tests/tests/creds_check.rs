@@ -205,6 +205,18 @@ fn when_no_name_occurs_all_providers_count_with_a_note() {
 }
 
 #[test]
+fn stdin_is_a_file_and_only_one() {
+    let home = Home::new();
+    let options = ["creds", "check", "--provider", "openai", "--secrets-file", "-", "--json"];
+    let said = home.run_with_input(options, "OPENAI_API_KEY=x\n");
+    assert_eq!(said.succeeds().json()["providers"][0]["keys"][0]["source"]["label"], "stdin", "{said}");
+    home.run_with_input(options, "canary").fails_as(1, "unreadable_file");
+    home.run_with_input(options, "").fails(7, &["missing: OPENAI_API_KEY"]);
+    let twice = home.run_with_input(["creds", "check", "--secrets-file", "-", "--require-file", "-"], "A=1");
+    twice.fails(2, &["`-`, which is stdin, can be one file only", "hint: "]);
+}
+
+#[test]
 fn env_and_file_never_open_the_vault() {
     let home = Home::new();
     home.put("OPENAI_API_KEY", "x");
@@ -226,6 +238,16 @@ fn a_locked_vault_makes_required_names_unknown() {
     let mut command = home.command(["creds", "check", "--provider", "openai"]);
     let found = command.env("OPENAI_API_KEY", key).output().unwrap();
     assert_eq!((found.status.code(), found.stderr.len()), (Some(0), 0), "the vault is not needed");
+}
+
+#[test]
+fn a_wrong_passphrase_is_no_missing_key() {
+    let home = Home::new();
+    let mut init = home.command(["init", "--source", "passphrase", "--light"]);
+    assert!(init.env("KEYWARD_VAULT_PASSPHRASE", "right words").output().unwrap().status.success());
+    let mut command = home.command(["creds", "check", "--provider", "openai"]);
+    let said = Finished::from(command.env("KEYWARD_VAULT_PASSPHRASE", "wrong words").output().unwrap());
+    said.fails(5, &["does not open the passphrase slot", "unknown: OPENAI_API_KEY"]);
 }
 
 #[test]

@@ -132,9 +132,8 @@ fn line_end(bytes: &[u8]) -> usize {
 /// Reads a file of many values once, or stdin where `path` is `-`; returns what messages call it, and its
 /// bytes.
 pub(crate) fn read_env_file(path: &Path) -> Result<(String, SecretBytes), CommandError> {
-    let is_stdin = path.as_os_str() == "-";
-    let label = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
-    let read = if is_stdin {
+    let label = if is_stdin(path) { "stdin".to_owned() } else { path.display().to_string() };
+    let read = if is_stdin(path) {
         // Not by a path: a container need not have /dev/stdin, and who writes may take their time.
         input::read_open(io::stdin(), MAX_ENV_FILE)
     } else {
@@ -146,6 +145,11 @@ pub(crate) fn read_env_file(path: &Path) -> Result<(String, SecretBytes), Comman
             .hint("name a file, or `-` for stdin")
     });
     bytes.map(|bytes| (label, bytes))
+}
+
+/// Tells whether a path stands for stdin.
+pub(crate) fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
 /// Makes the error of a `.env` file with a bad line.

@@ -13,17 +13,14 @@
 //! binary's allocator ([`crate::harden::wiping_allocator`]), not by a secret type.
 
 use std::fmt;
-use std::mem;
 use std::path::{Path, PathBuf};
 use std::str;
-use std::time::Duration;
 use std::vec;
 
-use ::dotenv::{EnvLoader, EnvSequence, Error as ReaderError, ParseErrorKind};
+use ::dotenv::{EnvLoader, EnvMap, EnvSequence, Error as ReaderError, ParseErrorKind};
 
-use self::lines::LineCounter;
-use self::scan::{assignments, escape_leading_hashes};
-use crate::input::{self, InputError};
+use self::scan::escape_leading_hashes;
+use crate::input::InputError;
 use crate::secret::SecretString;
 
 pub mod dialect;
@@ -41,16 +38,18 @@ pub const MAX_ENV_FILE: usize = 16 * 1024 * 1024;
 pub struct EnvFile(Vec<(String, SecretString)>);
 
 impl EnvFile {
+    fn new(assignments: impl Iterator<Item = (String, String)>) -> Self {
+        let secret = |(name, value)| (name, SecretString::new(value));
+        let mut assignments: Vec<_> = assignments.map(secret).collect();
+        assignments.sort_unstable_by(|(one, _), (next, _)| one.cmp(next));
+        Self(assignments)
+    }
+
     /// Returns the value that `name` is given last.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&SecretString> {
-        position(&self.0, name).map(|position| &self.0[position].1)
-    }
-
-    /// Takes the value that `name` is given last out of the file, which then has an empty one.
-    pub(crate) fn take(&mut self, name: &str) -> Option<SecretString> {
-        let position = position(&self.0, name)?;
-        Some(mem::replace(&mut self.0[position].1, SecretString::new(String::new())))
+        let position = self.0.binary_search_by(|(found, _)| found.as_str().cmp(name)).ok()?;
+        Some(&self.0[position].1)
     }
 
     /// Returns names and values in the order of the names.
@@ -87,38 +86,6 @@ impl fmt::Debug for EnvFile {
     }
 }
 
-/// On which line of a `.env` text each name is given its last value.
-#[derive(Default)]
-pub struct Lines(Vec<(String, usize)>);
-
-impl Lines {
-    fn of(text: &str) -> Self {
-        let mut counter = LineCounter::default();
-        let named = assignments(text).into_iter().map(|place| {
-            let line = counter.line_at(text, place.line_at);
-            (place.name(text).to_owned(), line)
-        });
-        let mut lines: Vec<_> = named.collect();
-        lines.reverse();
-        lines.sort_by(|(one, _), (next, _)| one.cmp(next));
-        lines.dedup_by(|(earlier, _), (last, _)| earlier == last);
-        Self(lines)
-    }
-
-    /// Returns the line of `name`, from 1.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<usize> {
-        position(&self.0, name).map(|position| self.0[position].1)
-    }
-}
-
-impl fmt::Debug for Lines {
-    /// Shows no name, as [`EnvFile`] does not.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Lines({} names)", self.0.len())
-    }
-}
-
 /// A `.env` file that can't be read. Neither the text nor the chain of sources has content of the file.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {}", file.display())]
@@ -129,12 +96,6 @@ pub struct DotenvError {
 }
 
 impl DotenvError {
-    /// Returns the file, as the caller named it.
-    #[must_use]
-    pub fn file(&self) -> &Path {
-        &self.file
-    }
-
     /// Returns what is wrong with the file.
     #[must_use]
     pub const fn problem(&self) -> &Problem {
@@ -203,48 +164,28 @@ pub enum Mistake {
     Unknown,
 }
 
-/// Reads the file `path` once and parses it.
-///
-/// A FIFO and `/dev/fd/N` work as a file does: nothing is refused by its type, and a pipe whose other
-/// end stays silent or open is given up after `deadline`.
-///
-/// # Errors
-///
-/// [`DotenvError`] names the file and what is wrong with it, by line number where there is one.
-pub fn read(path: &Path, deadline: Duration) -> Result<EnvFile, DotenvError> {
-    read_and(path, deadline, |_| ()).map(|(file, ())| file)
-}
-
-/// Does what [`read`] does, and says on which line each name is.
-///
-/// # Errors
-///
-/// [`DotenvError`], as of [`read`].
-pub fn read_with_lines(path: &Path, deadline: Duration) -> Result<(EnvFile, Lines), DotenvError> {
-    read_and(path, deadline, |bytes| str::from_utf8(bytes).map(Lines::of).unwrap_or_default())
-}
-
-/// Reads the file once, and takes what else is wanted from its bytes.
-fn read_and<T>(
-    path: &Path,
-    deadline: Duration,
-    more: impl FnOnce(&[u8]) -> T,
-) -> Result<(EnvFile, T), DotenvError> {
-    let bytes = input::read(path, MAX_ENV_FILE, deadline).map_err(Problem::Input);
-    let file = bytes.and_then(|bytes| Ok((parse_bytes(bytes.expose_secret())?, more(bytes.expose_secret()))));
-    file.map_err(|problem| DotenvError { file: path.to_owned(), problem })
-}
-
 /// Parses a `.env` text that came from `file`, which is only a name for messages.
 ///
 /// # Errors
 ///
-/// [`DotenvError`], as of [`read`].
+/// [`DotenvError`] names the file and what is wrong with it, by line number where there is one.
 pub fn parse(file: &Path, text: &[u8]) -> Result<EnvFile, DotenvError> {
     parse_bytes(text).map_err(|problem| DotenvError { file: file.to_owned(), problem })
 }
 
+/// Does what [`parse`] does, and keeps the assignments of `names` alone. To bring all of a large file into order
+/// takes longer than to drop what nobody asks for.
+pub(crate) fn parse_only(file: &Path, text: &[u8], names: &[&str]) -> Result<EnvFile, DotenvError> {
+    let mut all = load(text).map_err(|problem| DotenvError { file: file.to_owned(), problem })?;
+    Ok(EnvFile::new(names.iter().filter_map(|name| all.remove_entry(*name))))
+}
+
 fn parse_bytes(bytes: &[u8]) -> Result<EnvFile, Problem> {
+    Ok(EnvFile::new(load(bytes)?.into_iter()))
+}
+
+/// Has the crate read a text.
+fn load(bytes: &[u8]) -> Result<EnvMap, Problem> {
     if bytes.len() > MAX_ENV_FILE {
         return Err(InputError::TooLarge { limit: MAX_ENV_FILE }.into());
     }
@@ -253,11 +194,7 @@ fn parse_bytes(bytes: &[u8]) -> Result<EnvFile, Problem> {
     let escaped = escape_leading_hashes(text);
     let bytes = escaped.as_ref().map_or(bytes, |text| text.as_bytes());
     let loader = EnvLoader::with_reader(bytes).sequence(EnvSequence::InputOnly).substitution(false);
-    let values = loader.load().map_err(|error| without_content(&error))?;
-    let secret = |(name, value)| (name, SecretString::new(value));
-    let mut assignments: Vec<_> = values.into_iter().map(secret).collect();
-    assignments.sort_unstable_by(|(one, _), (next, _)| one.cmp(next));
-    Ok(EnvFile(assignments))
+    loader.load().map_err(|error| without_content(&error))
 }
 
 /// Keeps of the crate's error what has no content of the file. Where the mistake stands behind a value,
@@ -269,11 +206,6 @@ fn without_content(error: &ReaderError) -> Problem {
     let mistake = mistake(error.kind());
     let before_values = matches!(mistake, Mistake::OpenQuote | Mistake::MissingName);
     Problem::Syntax { line: error.line(), column: before_values.then(|| error.column()), mistake }
-}
-
-/// Finds a name in a list that is sorted by names.
-fn position<T>(list: &[(String, T)], name: &str) -> Option<usize> {
-    list.binary_search_by(|(found, _)| found.as_str().cmp(name)).ok()
 }
 
 const fn mistake(kind: &ParseErrorKind) -> Mistake {
@@ -302,9 +234,6 @@ fn column_text(column: Option<usize>) -> String {
 #[cfg(test)]
 mod tests {
     use std::error::Error;
-    use std::fs;
-
-    use tempfile::TempDir;
 
     use super::*;
 
@@ -446,40 +375,11 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_and_named_in_errors() {
-        let directory = TempDir::new().unwrap();
-        let path = directory.path().join(".env");
-        fs::write(&path, "A=1\nB").unwrap();
-        let error = read(&path, Duration::ZERO).unwrap_err();
-        assert_eq!(error.file(), path);
-        assert_eq!(error.line(), Some(2));
-        fs::write(&path, "A=1\nB=2").unwrap();
-        assert_eq!(read(&path, Duration::ZERO).unwrap().len(), 2);
-    }
-
-    #[test]
-    fn names_are_told_with_the_line_of_their_last_value() {
-        let directory = TempDir::new().unwrap();
-        let path = directory.path().join(".env");
-        fs::write(&path, "\u{feff}A=1\r\nexport B=\"x\nC=y\"\r\n# C=\rD = 4\nA=\n").unwrap();
-        let (file, lines) = read_with_lines(&path, Duration::ZERO).unwrap();
-        assert_eq!(file.len(), 3);
-        assert_eq!(["A", "B", "C", "D"].map(|name| lines.get(name)), [Some(6), Some(2), None, Some(5)]);
-        assert_eq!(format!("{lines:?}"), "Lines(3 names)");
-    }
-
-    #[test]
-    fn a_value_is_taken_once() {
-        let mut file = parse_text("A=1\nB=2").unwrap();
-        assert_eq!(file.take("A").unwrap().expose_secret(), "1");
-        assert_eq!(file.get("A").unwrap().expose_secret(), "");
-        assert!(file.take("C").is_none());
-    }
-
-    #[test]
-    fn a_file_that_can_t_be_had_blames_no_line() {
-        let error = read(&TempDir::new().unwrap().path().join("absent"), Duration::ZERO).unwrap_err();
-        assert!(matches!(error.problem(), Problem::Input(InputError::System(_))), "{error:?}");
-        assert_eq!(error.line(), None);
+    fn only_the_names_that_are_asked_for_are_kept() {
+        let kept = |text: &str| parse_only(Path::new(".env"), text.as_bytes(), &["C", "A", "D", "A"]);
+        let file = kept("A=1\nB=2\nC=3\nA=4").unwrap();
+        let values: Vec<_> = file.iter().map(|(name, value)| (name, value.expose_secret())).collect();
+        assert_eq!(values, [("A", "4"), ("C", "3")]);
+        assert_eq!(kept("A=1\nB").unwrap_err().line(), Some(2), "a bad line of another name");
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fmt;
+use std::path::Path;
 
 use super::report::{Source, State, VaultUse};
-use crate::dotenv::EnvFile;
+use crate::dotenv::{self, DotenvError};
 use crate::name::SecretName;
 use crate::provider::Provider;
 use crate::secret::SecretString;
@@ -67,11 +68,14 @@ impl Occurrences {
         Self(named)
     }
 
-    /// Takes the names that are wanted out of a file.
-    #[must_use]
-    pub fn in_file(mut file: EnvFile, wanted: &Wanted<'_>) -> Self {
-        let taken = |name: &&str| Some(((*name).to_owned(), Value::from(file.take(name)?)));
-        Self(wanted.0.iter().filter_map(taken).collect())
+    /// Takes the names that are wanted out of the text of a `.env` file, of which `file` is the name for messages.
+    ///
+    /// # Errors
+    ///
+    /// [`DotenvError`], as of [`dotenv::parse`].
+    pub fn in_file(file: &Path, text: &[u8], wanted: &Wanted<'_>) -> Result<Self, DotenvError> {
+        let named = dotenv::parse_only(file, text, &wanted.0)?.into_iter();
+        Ok(Self(named.map(|(name, value)| (name, Value::from(value))).collect()))
     }
 
     fn get(&self, name: &str) -> Option<&Value> {

@@ -5,7 +5,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::*;
-use crate::dotenv;
 
 /// What one check is given. The vault is a list of names, or locked.
 #[derive(Default)]
@@ -76,8 +75,8 @@ impl Given<'_> {
 }
 
 fn file(number: usize, text: &str, wanted: &Wanted<'_>) -> FileNames {
-    let file = dotenv::parse(Path::new("test"), text.as_bytes()).unwrap();
-    FileNames { label: format!("file{number}"), names: Occurrences::in_file(file, wanted) }
+    let names = Occurrences::in_file(Path::new("test"), text.as_bytes(), wanted).unwrap();
+    FileNames { label: format!("file{number}"), names }
 }
 
 fn ids(report: &Report) -> Vec<&str> {

@@ -1,10 +1,12 @@
 //! The assignments of a `.env` text one by one, each with its line: for messages about a line, and for
 //! what compares readers line by line.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::path::Path;
 use std::str;
 
-use super::scan::{Place, assignments};
+use super::scan::assignments;
 use super::{DotenvError, line_of, parse, parse_bytes};
 use crate::secret::SecretString;
 
@@ -39,12 +41,34 @@ pub fn read(file: &Path, text: &[u8]) -> Result<Vec<Assignment>, DotenvError> {
     Ok(pieces.flatten().collect())
 }
 
-/// Returns the line, from 1, on which `name` is assigned last.
-#[must_use]
-pub fn line_of_name(text: &[u8], name: &str) -> Option<usize> {
-    let text = str::from_utf8(text).ok()?;
-    let place = assignments(text).into_iter().rfind(|place: &Place| place.name(text) == name)?;
-    Some(line_of(text.as_bytes(), place.line_at))
+/// On which line of a `.env` text each name is given its last value.
+#[derive(Default)]
+pub struct Lines(HashMap<String, usize>);
+
+impl Lines {
+    /// Looks through a text that [`parse`] takes.
+    #[must_use]
+    pub fn of(text: &[u8]) -> Self {
+        let text = str::from_utf8(text).unwrap_or_default();
+        let mut counter = LineCounter::default();
+        let places = assignments(text).into_iter();
+        Self(
+            places.map(|place| (place.name(text).to_owned(), counter.line_at(text, place.line_at))).collect(),
+        )
+    }
+
+    /// Returns the line of `name`, from 1.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<usize> {
+        self.0.get(name).copied()
+    }
+}
+
+/// Shows no name: one may be a piece of a value.
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Lines({} names)", self.0.len())
+    }
 }
 
 /// Numbers ascending positions without going back to the start for each.
@@ -88,11 +112,11 @@ mod tests {
     }
 
     #[test]
-    fn the_last_assignment_of_a_name_is_found() {
-        let text = b"A=1\nB='\nA=2\n'\n\nexport A=3\n";
-        assert_eq!(line_of_name(text, "A"), Some(6));
-        assert_eq!(line_of_name(text, "B"), Some(2));
-        assert_eq!(line_of_name(text, "C"), None);
+    fn names_have_the_line_of_their_last_value() {
+        let text = "\u{feff}A=1\r\nexport B=\"x\nC=y\"\r\n# C=\rD = 4\nA=\n";
+        let lines = Lines::of(text.as_bytes());
+        assert_eq!(["A", "B", "C", "D"].map(|name| lines.get(name)), [Some(6), Some(2), None, Some(5)]);
+        assert_eq!(format!("{lines:?}"), "Lines(3 names)");
     }
 
     proptest! {

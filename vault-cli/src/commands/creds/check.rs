@@ -19,6 +19,7 @@ use self::required::{Places, Required, RequiredBy};
 use super::{in_vault, words};
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::input;
 use crate::report::Report;
 use crate::ui::Ui;
 
@@ -91,6 +92,16 @@ impl CheckArguments {
     fn uses(&self, source: CheckSource) -> bool {
         self.source.is_empty() || self.source.contains(&source)
     }
+
+    /// Refuses stdin in the place of two files: the second one would have no names.
+    fn read_stdin_once(&self) -> Result<(), CommandError> {
+        let files = self.secrets_file.iter().chain(&self.require_file);
+        match files.filter(|path| input::is_stdin(path)).count() {
+            0 | 1 => Ok(()),
+            _ => Err(CommandError::usage("`-`, which is stdin, can be one file only")
+                .hint("name the other file by its path")),
+        }
+    }
 }
 
 /// What was found, as the library reports it.
@@ -160,6 +171,7 @@ fn listed(what: &str, names: &[String]) -> Option<String> {
 
 /// Runs the check; a vault that stays locked makes names unknown, not missing.
 pub(crate) fn run(ctx: &Context, args: &CheckArguments) -> Result<CheckReport, CommandError> {
+    args.read_stdin_once()?;
     let registry = ctx.registry()?;
     let required = Required::find(ctx, args, &registry)?;
     let wanted = Wanted::new(&required.providers, &required.keys);

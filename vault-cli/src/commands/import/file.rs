@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use vault_core::dotenv::{self, lines};
+use vault_core::dotenv;
+use vault_core::dotenv::lines::Lines;
 use vault_core::format::MAX_VALUE;
 use vault_core::json;
 use vault_core::name::{Scope, SecretName};
@@ -72,7 +73,7 @@ fn parse(format: ImportFormat, label: &str, bytes: &[u8]) -> Result<Vec<Pair>, C
 /// Says where a name stands. The name itself is not said: it may be a piece of a value.
 fn place_in(format: ImportFormat, bytes: &[u8], name: &str, position: usize) -> String {
     match format {
-        ImportFormat::Dotenv => format!("line {}", lines::line_of_name(bytes, name).unwrap_or(1)),
+        ImportFormat::Dotenv => format!("line {}", Lines::of(bytes).get(name).unwrap_or(1)),
         ImportFormat::Json => format!("name {}", position + 1),
     }
 }

@@ -3,16 +3,13 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use vault_core::creds::{FileNames, Occurrences, Wanted};
-use vault_core::dotenv::{self, DotenvError, Lines};
+use vault_core::dotenv::lines::Lines;
 
-use crate::error::{CommandError, Kind};
+use crate::error::CommandError;
+use crate::input::{bad_env_file, is_stdin, read_env_file};
 use crate::ui::Ui;
-
-/// How long a pipe in the place of a file may take.
-pub(super) const FILE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The bit of a mode that lets everybody read.
 const READ_BY_OTHERS: u32 = 0o004;
@@ -35,17 +32,14 @@ impl Files {
     ) -> Result<Self, CommandError> {
         let mut files = Self::default();
         for path in paths {
-            let (file, lines) = match with_lines {
-                true => dotenv::read_with_lines(path, FILE_DEADLINE),
-                false => dotenv::read(path, FILE_DEADLINE).map(|file| (file, Lines::default())),
-            }
-            .map_err(|error| unreadable(&error))?;
-            let label = path.display().to_string();
-            if is_read_by_others(path) {
+            let (label, bytes) = read_env_file(path)?;
+            let names = Occurrences::in_file(Path::new(&label), bytes.expose_secret(), wanted);
+            let names = names.map_err(|error| bad_env_file(&error))?;
+            if !is_stdin(path) && is_read_by_others(path) {
                 ui.warn(&format!("{label} can be read by every user of this machine: `chmod o-r {label}`"));
             }
-            files.names.push(FileNames { label, names: Occurrences::in_file(file, wanted) });
-            files.lines.push(lines);
+            files.names.push(FileNames { label, names });
+            files.lines.push(if with_lines { Lines::of(bytes.expose_secret()) } else { Lines::default() });
         }
         Ok(files)
     }
@@ -55,13 +49,6 @@ impl Files {
         let position = self.names.iter().rposition(|file| file.label == label)?;
         self.lines[position].get(name)
     }
-}
-
-/// Makes the error of a file that can't be read.
-pub(super) fn unreadable(error: &DotenvError) -> CommandError {
-    CommandError::new(Kind::UnreadableFile, error.to_string())
-        .caused_by_sources_of(error)
-        .hint("no line's content is ever shown; look at the file itself")
 }
 
 /// A pipe has a mode too, and none that says who reads it.

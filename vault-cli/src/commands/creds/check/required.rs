@@ -7,15 +7,16 @@ use std::path::Path;
 use serde::Serialize;
 use vault_core::creds::Choice;
 use vault_core::dotenv;
+use vault_core::dotenv::lines::Lines;
 use vault_core::name::SecretName;
 use vault_core::provider::{Provider, Registry};
 
 use super::super::declared::Declared;
 use super::super::find;
 use super::CheckArguments;
-use super::files::{FILE_DEADLINE, unreadable};
 use crate::context::Context;
 use crate::error::{CommandError, Kind};
+use crate::input::{bad_env_file, read_env_file};
 
 /// The providers and names that are required.
 #[derive(Debug)]
@@ -114,12 +115,14 @@ impl Required {
 
     /// Requires every name that a file has, such as `.env.example`, in its order; its values do not matter.
     fn add_names_of(&mut self, path: &Path) -> Result<(), CommandError> {
-        let (file, lines) =
-            dotenv::read_with_lines(path, FILE_DEADLINE).map_err(|error| unreadable(&error))?;
+        let (label, bytes) = read_env_file(path)?;
+        let file = dotenv::parse(Path::new(&label), bytes.expose_secret());
+        let file = file.map_err(|error| bad_env_file(&error))?;
+        let lines = Lines::of(bytes.expose_secret());
         let mut names: Vec<_> = file.iter().map(|(name, _)| (lines.get(name), name)).collect();
         names.sort_unstable();
         for (line, name) in names {
-            let place = Place { file: path.display().to_string(), line };
+            let place = Place { file: label.clone(), line };
             let parsed = SecretName::parse(name).ok().filter(SecretName::fits_environment);
             self.add_name(parsed.ok_or_else(|| no_name(&place))?, place);
         }
