@@ -51,7 +51,7 @@ pub struct Occurrences(Vec<(String, Value)>);
 
 impl Occurrences {
     /// Takes the names that are wanted out of an environment. A value that is not UTF-8 is not blank. Of a
-    /// name given twice, the last value counts.
+    /// name given twice, the first value counts, as for getenv(3).
     #[must_use]
     pub fn in_environment(
         variables: impl IntoIterator<Item = (OsString, OsString)>,
@@ -62,9 +62,8 @@ impl Occurrences {
             Some((name, value.into_string().map_or(Value::NotText, Value::of)))
         });
         let mut named: Vec<_> = named.collect();
-        named.reverse();
         named.sort_by(|(one, _), (next, _)| one.cmp(next));
-        named.dedup_by(|(later, _), (kept, _)| later == kept);
+        named.dedup_by(|(later, _), (first, _)| later == first);
         Self(named)
     }
 

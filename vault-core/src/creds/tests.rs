@@ -316,6 +316,15 @@ fn a_name_that_two_providers_need_is_missing_once() {
 }
 
 #[test]
+fn of_a_variable_given_twice_the_first_counts_as_for_programs() {
+    for (values, state) in [(["", "x"], State::Empty), (["x", ""], State::Present)] {
+        let env = &values.map(|value| ("MISTRAL_API_KEY", value));
+        let report = Given { select: &["mistral"], env, ..Given::default() }.report();
+        assert_eq!(states(&report), [("MISTRAL_API_KEY", state)], "{values:?}");
+    }
+}
+
+#[test]
 fn names_differ_by_case_and_values_need_not_be_text() {
     let registry = Registry::built_in();
     let mistral = [registry.find("mistral").unwrap()];
