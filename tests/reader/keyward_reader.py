@@ -217,10 +217,12 @@ class Vault:
             raise Truncated("cut off in the values")
         if end < self.size:
             raise Damaged("the file is longer than its index says")
-        if self.purpose == "bundle":
-            self._check_bundle(scopes)
+        if self.purpose == "bundle" and (self.bindings or any(value.version != 1 for value in self.values)):
+            raise Damaged("not the content of a bundle")
+        self._check_carried(scopes)
         self.connections = self._decode_connections(body) if body.left() else []
         self._check_connections()
+        self._check_carried([connection.scope for connection in self.connections])
 
     def _decode_body(self, body):
         """The three vectors as they stand, before anything but their encoding is checked."""
@@ -307,10 +309,10 @@ class Vault:
             self.values.append(Value(scopes[scope], name, version, created, value_id, length, digest, offset))
             offset += length
 
-    def _check_bundle(self, scopes):
-        """§4.4."""
-        foreign = [s for s in scopes if s.tenant != "default" or s.workspace not in ("", "default")]
-        if foreign or self.bindings or any(value.version != 1 for value in self.values):
+    def _check_carried(self, scopes):
+        """§4.4: a bundle has no scopes but these two."""
+        if self.purpose == "bundle" and any(scope.tenant != "default" or scope.workspace not in ("", "default")
+                                            for scope in scopes):
             raise Damaged("not the content of a bundle")
 
     def read_value(self, position):

@@ -156,6 +156,23 @@ def bundle(d):
     return as_bundle(d, [d.secret("TOKEN", workspace="default"), d.secret("TOKEN", workspace="")]).finish()
 
 
+@good("a bundle with connections of the workspace and the tenant, one of which refers to a secret that the bundle does "
+      "not have", BY_CODE, purpose="bundle")
+def bundle_with_connections(d):
+    d.connections = [
+        Connection("default", "default", "alerts", "slack", "Alerts", "TOKEN", "workspace", {"channel": "#a"}, DAY,
+                   DAY).fields(),
+        Connection("default", "default", "code", "github", "Code", "SHARED", "tenant", {}, DAY, DAY).fields(),
+        Connection("default", "", "nightly", "cron", "Nightly", None, None, {}, DAY, DAY).fields()]
+    return as_bundle(d, [d.secret("TOKEN", workspace="default")]).finish()
+
+
+@good("a bundle of a connection alone", BY_CODE, purpose="bundle")
+def bundle_of_connections_alone(d):
+    d.connections = [Connection("default", "default", "nightly", "cron", "Nightly", created=DAY, updated=DAY).fields()]
+    return as_bundle(d, []).finish()
+
+
 def as_bundle(d, secrets):
     d.head.purpose = BUNDLE
     d.slots = [d.slot(RECOVERY, hkdf(recovery_bytes(TYPED_CODE), b"keyward recovery", 32))]
@@ -824,6 +841,31 @@ def bundle_of_version_two(d):
 def bundle_with_binding(d):
     d.bindings = [(b"default", b"default", b"/srv")]
     return as_bundle(d, [d.secret("TOKEN", workspace="default")]).finish()
+
+
+@bad("index", "damaged", "a bundle with a connection of another workspace than `default`", BY_CODE, "bundle")
+def bundle_with_connection_of_other_workspace(d):
+    connected(d)
+    return as_bundle(d, [d.secret("TOKEN", workspace="default")]).finish()
+
+
+@bad("index", "damaged", "a bundle with a connection of another tenant than `default`", BY_CODE, "bundle")
+def bundle_with_connection_of_other_tenant(d):
+    d.connections = [Connection("acme", "", "nightly", "cron", "Nightly").fields()]
+    return as_bundle(d, [d.secret("TOKEN", workspace="")]).finish()
+
+
+@bad("index", "too_large", "a bundle with connections whose count is above its limit: that is seen before their scopes",
+     BY_CODE, "bundle")
+def bundle_with_connection_count_over_limit(d):
+    return with_connection_count(as_bundle(d, [d.secret("TOKEN", workspace="default")]), 10_001)
+
+
+@bad("index", "damaged", "a bundle with a binding, and a count of connections above its limit: the binding is seen first",
+     BY_CODE, "bundle")
+def bundle_with_binding_and_connections(d):
+    d.bindings = [(b"default", b"default", b"/srv")]
+    return with_connection_count(as_bundle(d, [d.secret("TOKEN", workspace="default")]), 10_001)
 
 
 @bad("value", "damaged", "a value that was sealed again under its value id; the index has the hash of the first",

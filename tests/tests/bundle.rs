@@ -147,7 +147,7 @@ fn one_scope_alone_can_be_carried_and_taken() {
     let one = home.path().join("one").display().to_string();
     with_passphrase(&home, PASSPHRASE, &["bundle", "create", &one, "--light", "--scope", "tenant"])
         .succeeds();
-    open(&Home::new(), &one, &["--scope", "workspace"]).fails(0, &["one has no secret for this place\n"]);
+    open(&Home::new(), &one, &["--scope", "workspace"]).fails(0, &["one has nothing for this place\n"]);
     let named = home.path().join("named").display().to_string();
     with_passphrase(&home, PASSPHRASE, &["bundle", "create", &named, "--light", "--only", "BOTH"]).succeeds();
     assert_eq!(outcomes(&open(&Home::new(), &named, &["--dry-run", "--json"])), new(&["BOTH", "BOTH"]));
@@ -358,7 +358,8 @@ fn where_nothing_is_to_be_sealed_no_file_is_made() {
     create(&[]).fails_as(4, "no_such_secret");
     home.put("A", "1");
     create(&["--only", "A,MISSING"]).fails_as(4, "no_such_secret");
-    create(&["--workspace", "empty"]).fails(4, &["no secret in workspace empty or tenant default"]);
+    create(&["--workspace", "empty"])
+        .fails(4, &["no secret and no connection in workspace empty or tenant default"]);
     create(&["--code", "--light"]).fails(2, &["cannot be used with"]);
     assert!(!home.path().join("b").exists());
 }

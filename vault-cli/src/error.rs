@@ -310,6 +310,9 @@ pub(crate) fn change_refused(path: &Path, error: &ChangeError) -> CommandError {
             "`keyward connections rm ID` removes a connection; `keyward rm {name} --scope {} --force` breaks them",
             scope.kind()
         )),
+        ChangeError::OtherConnections(_) => failed(Kind::Exists).hint(
+            "`--on-conflict overwrite` replaces them, `--on-conflict skip` keeps what the vault has",
+        ),
         ChangeError::OtherValues(_) => failed(Kind::Exists).hint(
             "`--on-conflict overwrite` makes new versions, `--on-conflict skip` keeps what the vault has",
         ),

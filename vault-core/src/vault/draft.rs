@@ -57,6 +57,9 @@ pub enum ChangeError {
         /// The version asked for.
         version: u32,
     },
+    /// Connections from elsewhere whose ids other ones of the vault have.
+    #[error("nothing was merged, the vault has other connections: {}", first_names(.0))]
+    OtherConnections(Vec<ConnectionId>),
     /// Secrets from elsewhere that the vault has with other values.
     #[error("nothing was stored, the vault has other values of: {}", first_names(.0))]
     OtherValues(Vec<SecretName>),
@@ -414,8 +417,8 @@ pub(super) fn describe(message: &[u8]) -> (u32, [u8; 32]) {
     (u32::try_from(message.len()).unwrap_or(u32::MAX), hash_sealed(message))
 }
 
-/// Names some secrets, and says how many more there are.
-fn first_names(names: &[SecretName]) -> String {
+/// Names some things, and says how many more there are.
+fn first_names(names: &[impl ToString]) -> String {
     let mut shown: Vec<String> = names.iter().take(MOST_LISTED).map(ToString::to_string).collect();
     if let Some(more) = names.len().checked_sub(MOST_LISTED).filter(|more| *more > 0) {
         shown.push(format!("and {more} more"));

@@ -1,5 +1,8 @@
 //! Secrets that come from elsewhere, many at once: a file that is imported, a bundle. How each of them
-//! stands to the vault, and what becomes of those that the vault has with another value.
+//! stands to the vault, and what becomes of those that the vault has with another value. The connections of
+//! a bundle are in `merge/connections.rs`.
+
+mod connections;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +26,7 @@ pub struct Incoming {
     pub value: SecretBytes,
 }
 
-/// What becomes of an incoming secret that the vault has with another value.
+/// What becomes of an incoming secret that the vault has with another value, or of such a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnConflict {
     /// Nothing at all is merged.
@@ -34,7 +37,7 @@ pub enum OnConflict {
     Skip,
 }
 
-/// How an incoming secret stands to the vault.
+/// How an incoming secret, or connection, stands to the vault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// The vault has another value, or one that is damaged.
@@ -91,7 +94,7 @@ impl Draft<'_> {
     }
 
     /// [`UnlockedVault::compare`] with the secrets as the draft has them.
-    fn compare(&self, incoming: &[Incoming]) -> Result<Vec<Standing>, FormatError> {
+    pub(super) fn compare(&self, incoming: &[Incoming]) -> Result<Vec<Standing>, FormatError> {
         let scopes = self.scope_positions(incoming);
         incoming.iter().map(|secret| self.standing(secret, scopes.get(&secret.scope).copied())).collect()
     }

@@ -1,38 +1,40 @@
-//! `bundle create`: seal secrets of this vault into a new file.
+//! `bundle create`: seal secrets and connections of this vault into a new file.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
+use vault_core::connection::{Auth, Connection};
 use vault_core::crypto::kdf::KdfParams;
 use vault_core::format::index::Index;
-use vault_core::format::{Header, Purpose};
+use vault_core::format::{FormatError, Header, Purpose};
 use vault_core::name::{Scope, SecretName};
 use vault_core::secret::SecretString;
 use vault_core::store::StoreError;
 use vault_core::store::single::{self, Existing};
 use vault_core::vault::bundle::Contents;
 
+use super::{ConnectionRef, counted_all};
 use crate::commands::completions::secret_names;
 use crate::context::{Context, Place};
 use crate::enrol::NewSlot;
 use crate::error::{CommandError, Kind, bad_file, store_failed};
-use crate::report::{self, Report, SecretRef, counted};
+use crate::report::{self, Report, SecretRef};
 use crate::vault_access::{VaultAccess, no_secret};
 
-/// Seal secrets of the workspace and its tenant into a new file, for another vault
+/// Seal secrets and connections of the workspace and its tenant into a new file, for another vault
 ///
-/// The file holds the current value of each secret, and nothing else of the vault: no earlier values, no
-/// ids. Whoever has it and its passphrase has the values. The passphrase is asked for twice, or taken from
-/// KEYWARD_BUNDLE_PASSPHRASE; with --code the file is sealed with a new code instead, which is printed on
-/// stdout, this once.
+/// The file holds the current value of each secret and all connections, and nothing else of the vault: no
+/// earlier values, no times. Whoever has it and its passphrase has the values. The passphrase is asked for
+/// twice, or taken from KEYWARD_BUNDLE_PASSPHRASE; with --code the file is sealed with a new code instead,
+/// which is printed on stdout, this once.
 #[derive(Debug, Args)]
 pub(crate) struct CreateArguments {
     /// The new file
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Take these secrets only, separated by commas
+    /// Take these secrets only, separated by commas, and the connections that use them
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', add = secret_names())]
     only: Vec<SecretName>,
     /// Seal the file with a new code to write down, not with a passphrase
@@ -51,6 +53,7 @@ pub(crate) struct CreateArguments {
 pub(crate) struct CreateReport {
     file: String,
     secrets: Vec<SecretRef>,
+    connections: Vec<ConnectionRef>,
     opened_by: &'static str,
     #[serde(serialize_with = "report::shown_once", skip_serializing_if = "Option::is_none")]
     to_keep: Option<SecretString>,
@@ -65,16 +68,16 @@ impl Report for CreateReport {
     }
 
     fn summary(&self) -> Option<String> {
-        let mut lines: Vec<String> =
-            self.secrets.iter().map(|secret| format!("  {} of {}", secret.name, secret.place)).collect();
-        lines.insert(0, format!("sealed {} in {}:", counted(self.secrets.len(), "secret"), self.file));
+        let Self { file, secrets, connections, .. } = self;
+        let all = counted_all(secrets.len(), connections.len());
+        let mut lines = vec![format!("sealed {all} in {file}:")];
+        lines.extend(secrets.iter().map(|secret| format!("  {} of {}", secret.name, secret.place)));
+        lines.extend(connections.iter().map(|carried| format!("  {carried} of {}", carried.place)));
         lines.push(match self.to_keep {
             Some(_) => "keep the code above apart from the file, it is not shown again".to_owned(),
             None => "keep the passphrase apart from the file".to_owned(),
         });
-        lines.push(
-            "`keyward bundle open FILE` takes the secrets into the vault of another machine".to_owned(),
-        );
+        lines.push("`keyward bundle open FILE` takes them into the vault of another machine".to_owned());
         Some(lines.join("\n"))
     }
 }
@@ -86,6 +89,7 @@ pub(crate) fn run(ctx: &Context, args: &CreateArguments) -> Result<CreateReport,
     let contents = gather(ctx, args)?;
     let secrets =
         contents.secrets.iter().map(|secret| SecretRef::new(secret.name.as_str(), &secret.scope)).collect();
+    let connections = contents.connections.iter().map(ConnectionRef::new).collect();
     let slot = new_slot(ctx, args)?;
     let sealed = contents.seal(ctx.now, |draft| slot.add_to(draft));
     let bytes = sealed.map_err(|error| {
@@ -97,6 +101,7 @@ pub(crate) fn run(ctx: &Context, args: &CreateArguments) -> Result<CreateReport,
     Ok(CreateReport {
         file: args.file.display().to_string(),
         secrets,
+        connections,
         opened_by: slot.kind.name(),
         to_keep: slot.to_keep,
     })
@@ -119,13 +124,20 @@ fn gather(ctx: &Context, args: &CreateArguments) -> Result<Contents, CommandErro
     let opened = access.open_existing()?;
     let index = access.index(&opened)?;
     access.check_claim(&place, &index)?;
-    let positions = select(&index, &place, &args.only)?;
-    let contents = Contents::gather(&opened.vault, &index, &positions);
-    contents.map_err(|error| bad_file(&access.path(), &error))
+    let unreadable = |error| bad_file(&access.path(), &error);
+    let positions = secrets(&index, &place, &args.only)?;
+    let connections = connections(&index, &place, &args.only).map_err(unreadable)?;
+    if positions.is_empty() && connections.is_empty() {
+        let scopes: Vec<String> = place.scopes().iter().map(Scope::to_string).collect();
+        let nothing = format!("no secret and no connection in {}", scopes.join(" or "));
+        return Err(CommandError::new(Kind::NoSuchSecret, nothing)
+            .hint("`keyward list --all` shows what there is elsewhere"));
+    }
+    Contents::gather(&opened.vault, &index, &positions, connections).map_err(unreadable)
 }
 
 /// Returns the positions of the current versions that are asked for: a name in each scope that has it.
-fn select(index: &Index<'_>, place: &Place, only: &[SecretName]) -> Result<Vec<usize>, CommandError> {
+fn secrets(index: &Index<'_>, place: &Place, only: &[SecretName]) -> Result<Vec<usize>, CommandError> {
     let scopes: Vec<u32> = place.scopes().iter().filter_map(|scope| index.scope_position(scope)).collect();
     let is_at = |position: &usize, name: &SecretName| index.values.at(*position).name == name.as_str();
     let seen = index.current().filter(|(_, value)| scopes.contains(&value.scope));
@@ -134,12 +146,21 @@ fn select(index: &Index<'_>, place: &Place, only: &[SecretName]) -> Result<Vec<u
         return Err(no_secret(missing, place));
     }
     selected.retain(|position| only.is_empty() || only.iter().any(|name| is_at(position, name)));
-    if selected.is_empty() {
-        let scopes: Vec<String> = place.scopes().iter().map(Scope::to_string).collect();
-        return Err(CommandError::new(Kind::NoSuchSecret, format!("no secret in {}", scopes.join(" or ")))
-            .hint("`keyward list --all` shows what there is elsewhere"));
-    }
     Ok(selected)
+}
+
+/// Returns the connections that are asked for: all, or those that use one of the secrets.
+fn connections(
+    index: &Index<'_>,
+    place: &Place,
+    only: &[SecretName],
+) -> Result<Vec<Connection>, FormatError> {
+    let scopes = place.scopes();
+    let uses_one = |auth: &Auth| matches!(auth, Auth::Secret { name, .. } if only.contains(name));
+    let mut connections = index.connections()?;
+    connections.retain(|connection| scopes.contains(&connection.scope));
+    connections.retain(|connection| only.is_empty() || uses_one(&connection.auth));
+    Ok(connections)
 }
 
 /// The vault's own passphrase is not taken for the file's: they go to different people.
