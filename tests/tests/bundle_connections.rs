@@ -131,7 +131,7 @@ fn one_other_connection_stops_the_whole_merge() {
     let before = fs::read(other.vault()).unwrap();
     open(&other, &["--json"]).fails_as(1, "exists");
     let refused =
-        ["nothing was merged, the vault has other connections: code\n", "`--on-conflict overwrite`"];
+        ["nothing was stored, the vault has other connections: code\n", "`--on-conflict overwrite`"];
     open(&other, &[]).fails(1, &refused);
     open(&other, &["--dry-run"]).fails(0, &["would merge nothing of b: 5 new, 1 conflict\n"]);
     assert_eq!(fs::read(other.vault()).unwrap(), before);
@@ -142,7 +142,7 @@ fn one_other_connection_stops_the_whole_merge() {
 fn one_other_value_stops_the_connections_too() {
     let other = carried(&connected(), &[]);
     other.put("TOKEN", "mine");
-    open(&other, &[]).fails(1, &["nothing was merged, the vault has other values of: TOKEN\n"]);
+    open(&other, &[]).fails(1, &["nothing was stored, the vault has other values of: TOKEN\n"]);
     assert_eq!(connections(&other), Value::Array(Vec::new()));
 }
 

@@ -58,7 +58,7 @@ pub enum ChangeError {
         version: u32,
     },
     /// Connections from elsewhere whose ids other ones of the vault have.
-    #[error("nothing was merged, the vault has other connections: {}", first_names(.0))]
+    #[error("nothing was stored, the vault has other connections: {}", first_names(.0))]
     OtherConnections(Vec<ConnectionId>),
     /// Secrets from elsewhere that the vault has with other values.
     #[error("nothing was stored, the vault has other values of: {}", first_names(.0))]

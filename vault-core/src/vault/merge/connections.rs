@@ -185,7 +185,7 @@ mod tests {
         let store = connected();
         let before = store.current();
         let refused = merge(&store, &[connection("new"), other("two")], Fail, 9).unwrap_err();
-        assert_eq!(refused.to_string(), "nothing was merged, the vault has other connections: two");
+        assert_eq!(refused.to_string(), "nothing was stored, the vault has other connections: two");
         assert_eq!(store.current(), before);
     }
 
