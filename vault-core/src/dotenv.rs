@@ -19,7 +19,7 @@ use std::vec;
 
 use ::dotenv::{EnvLoader, EnvMap, EnvSequence, Error as ReaderError, ParseErrorKind};
 
-use self::scan::escape_leading_hashes;
+use self::scan::{escape_leading_hashes, pieces};
 use crate::input::InputError;
 use crate::secret::SecretString;
 
@@ -31,6 +31,9 @@ mod scan;
 /// The largest `.env` text that is read, in bytes.
 pub const MAX_ENV_FILE: usize = 16 * 1024 * 1024;
 
+/// How many assignments are read at once where only some are kept: what they fill fits the processor's cache.
+const PIECE: usize = 100;
+
 /// The assignments of a `.env` text, sorted by name.
 ///
 /// The names are those of the file, and no [`SecretName`](crate::name::SecretName) yet. A name may even
@@ -38,9 +41,9 @@ pub const MAX_ENV_FILE: usize = 16 * 1024 * 1024;
 pub struct EnvFile(Vec<(String, SecretString)>);
 
 impl EnvFile {
-    fn new(assignments: impl Iterator<Item = (String, String)>) -> Self {
+    fn new(values: EnvMap) -> Self {
         let secret = |(name, value)| (name, SecretString::new(value));
-        let mut assignments: Vec<_> = assignments.map(secret).collect();
+        let mut assignments: Vec<_> = values.into_iter().map(secret).collect();
         assignments.sort_unstable_by(|(one, _), (next, _)| one.cmp(next));
         Self(assignments)
     }
@@ -173,28 +176,47 @@ pub fn parse(file: &Path, text: &[u8]) -> Result<EnvFile, DotenvError> {
     parse_bytes(text).map_err(|problem| DotenvError { file: file.to_owned(), problem })
 }
 
-/// Does what [`parse`] does, and keeps the assignments of `names` alone. To bring all of a large file into order
-/// takes longer than to drop what nobody asks for.
-pub(crate) fn parse_only(file: &Path, text: &[u8], names: &[&str]) -> Result<EnvFile, DotenvError> {
-    let mut all = load(text).map_err(|problem| DotenvError { file: file.to_owned(), problem })?;
-    Ok(EnvFile::new(names.iter().filter_map(|name| all.remove_entry(*name))))
+/// Does what [`parse`] does, and keeps only the assignments of the names that are wanted.
+pub(crate) fn parse_only(
+    file: &Path,
+    text: &[u8],
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<EnvFile, DotenvError> {
+    let values = load_only(text, PIECE, is_wanted);
+    values.map(EnvFile::new).map_err(|problem| DotenvError { file: file.to_owned(), problem })
 }
 
 fn parse_bytes(bytes: &[u8]) -> Result<EnvFile, Problem> {
-    Ok(EnvFile::new(load(bytes)?.into_iter()))
+    load(text_of(bytes)?).map(EnvFile::new)
 }
 
-/// Has the crate read a text.
-fn load(bytes: &[u8]) -> Result<EnvMap, Problem> {
+/// Checks that bytes are a text, and not too large a one.
+fn text_of(bytes: &[u8]) -> Result<&str, Problem> {
     if bytes.len() > MAX_ENV_FILE {
         return Err(InputError::TooLarge { limit: MAX_ENV_FILE }.into());
     }
-    let text = str::from_utf8(bytes)
-        .map_err(|error| Problem::NotText { line: line_of(bytes, error.valid_up_to()) })?;
+    str::from_utf8(bytes).map_err(|error| Problem::NotText { line: line_of(bytes, error.valid_up_to()) })
+}
+
+/// Has the crate read a text.
+fn load(text: &str) -> Result<EnvMap, Problem> {
     let escaped = escape_leading_hashes(text);
-    let bytes = escaped.as_ref().map_or(bytes, |text| text.as_bytes());
+    let bytes = escaped.as_ref().map_or(text, |text| text.as_str()).as_bytes();
     let loader = EnvLoader::with_reader(bytes).sequence(EnvSequence::InputOnly).substitution(false);
     loader.load().map_err(|error| without_content(&error))
+}
+
+/// Has the crate read a text in pieces of `length` assignments: it fills two maps with copies of all values, and
+/// those of a large text take most of the time. Where a piece is refused, the whole says why, and on which line.
+fn load_only(bytes: &[u8], length: usize, is_wanted: impl Fn(&str) -> bool) -> Result<EnvMap, Problem> {
+    let text = text_of(bytes)?;
+    let mut kept = EnvMap::new();
+    let mut keep = |values: EnvMap| kept.extend(values.into_iter().filter(|(name, _)| is_wanted(name)));
+    let read = pieces(text, length).try_for_each(|piece| load(piece).map(&mut keep));
+    if read.is_err() {
+        keep(load(text)?);
+    }
+    Ok(kept)
 }
 
 /// Keeps of the crate's error what has no content of the file. Where the mistake stands behind a value,
@@ -234,6 +256,8 @@ fn column_text(column: Option<usize>) -> String {
 #[cfg(test)]
 mod tests {
     use std::error::Error;
+
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -375,11 +399,35 @@ mod tests {
     }
 
     #[test]
-    fn only_the_names_that_are_asked_for_are_kept() {
-        let kept = |text: &str| parse_only(Path::new(".env"), text.as_bytes(), &["C", "A", "D", "A"]);
-        let file = kept("A=1\nB=2\nC=3\nA=4").unwrap();
-        let values: Vec<_> = file.iter().map(|(name, value)| (name, value.expose_secret())).collect();
-        assert_eq!(values, [("A", "4"), ("C", "3")]);
+    fn only_the_names_that_are_wanted_are_kept() {
+        let kept = |text: &str| parse_only(Path::new(".env"), text.as_bytes(), |name| name != "B");
+        let file = kept("C=3\nA=1\nB=2\nA=4").unwrap();
+        assert_eq!(file.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["A", "C"]);
+        assert_eq!(file.get("A").unwrap().expose_secret(), "4");
         assert_eq!(kept("A=1\nB").unwrap_err().line(), Some(2), "a bad line of another name");
+    }
+
+    #[test]
+    fn a_bad_line_far_down_has_its_own_number() {
+        let text = "A=1\n".repeat(3 * PIECE) + "B=\"x\n" + &"C=1\n".repeat(PIECE);
+        let error = parse_only(Path::new(".env"), text.as_bytes(), |_| true).unwrap_err();
+        assert_eq!(error.line(), Some(3 * PIECE + 1));
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_read_as_the_whole_does(
+            pieces in prop::collection::vec(
+                prop::sample::select(vec![
+                    "A", "B", "C", "=", "=", "=#", "#", "'", "\"", "\\", "\n", "\n", "\r\n", "\r", " ", "\t",
+                    "export ", "export", "x", "\u{a0}", "\u{2028}", "\u{b}", "\u{feff}", "\u{1}", "\0", "A=1\n",
+                ]),
+                0..32,
+            )
+        ) {
+            let text = pieces.concat();
+            let (whole, in_pieces) = (load(&text), load_only(text.as_bytes(), 1, |_| true));
+            prop_assert_eq!(whole.map_err(|problem| problem.to_string()), in_pieces.map_err(|problem| problem.to_string()));
+        }
     }
 }

@@ -73,7 +73,7 @@ impl Occurrences {
     ///
     /// [`DotenvError`], as of [`dotenv::parse`].
     pub fn in_file(file: &Path, text: &[u8], wanted: &Wanted<'_>) -> Result<Self, DotenvError> {
-        let named = dotenv::parse_only(file, text, &wanted.0)?.into_iter();
+        let named = dotenv::parse_only(file, text, |name| wanted.has(name))?.into_iter();
         Ok(Self(named.map(|(name, value)| (name, Value::from(value))).collect()))
     }
 

@@ -4,6 +4,8 @@
 //! a shell, `docker` and `python-dotenv` give `#FF0000`; a password must not vanish like that. Such a `#`
 //! gets the backslash that makes it literal. `KEY=# note` stays a comment: in templates it is one.
 
+use std::mem;
+
 use zeroize::Zeroizing;
 
 /// Returns `text` with a backslash before each `#` that is the first character of a value, or nothing if
@@ -63,6 +65,15 @@ pub(super) fn assignments(text: &str) -> Vec<Place> {
     found
 }
 
+/// Cuts a text before every assignment that comes `length` behind a cut. A line that starts with a byte order
+/// mark is no place for one: only at the start of a text is the mark no part of the name.
+pub(super) fn pieces(text: &str, length: usize) -> impl Iterator<Item = &str> {
+    let starts = assignments(text).into_iter().map(|place| place.line_at).step_by(length).skip(1);
+    let cuts: Vec<_> = starts.filter(|at| !text[*at..].starts_with('\u{feff}')).collect();
+    let mut start = 0;
+    cuts.into_iter().chain([text.len()]).map(move |end| &text[mem::replace(&mut start, end)..end])
+}
+
 /// Returns what stands before the `=` of `line`, if the line is the start of an assignment.
 fn head_of_assignment(line: &str) -> Option<&str> {
     let (head, _) = line.split_once('=')?;
@@ -102,7 +113,8 @@ fn quoted_length(text: &str, quote: char) -> usize {
 }
 
 fn line_end(text: &str, at: usize) -> usize {
-    text[at..].find(['\n', '\r']).map_or(text.len(), |length| at + length)
+    let end = text.as_bytes()[at..].iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+    end.map_or(text.len(), |length| at + length)
 }
 
 #[cfg(test)]
