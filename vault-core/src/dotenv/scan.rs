@@ -60,7 +60,8 @@ pub(super) fn assignments(text: &str) -> Vec<Place> {
         };
         let value_at = at + head.len() + 1;
         found.push(Place { line_at: at, value_at });
-        at = line_end(text, value_end(text, value_at)) + 1;
+        let end = quoted_end(text, value_at).map_or(at + line.len(), |quoted| line_end(text, quoted));
+        at = end + 1;
     }
     found
 }
@@ -89,15 +90,12 @@ fn name_of(head: &str) -> &str {
     exported.unwrap_or(head).trim()
 }
 
-/// Returns the position behind a quoted value, or the start of any other: it ends with its line.
-fn value_end(text: &str, value_at: usize) -> usize {
+/// Returns the position behind a quoted value. Any other ends with its line.
+fn quoted_end(text: &str, value_at: usize) -> Option<usize> {
     let blank = |c: char| c.is_whitespace() && c != '\n' && c != '\r';
     let value = text[value_at..].trim_start_matches(blank);
-    let start = text.len() - value.len();
-    match value.chars().next() {
-        Some(quote @ ('\'' | '"')) => start + 1 + quoted_length(&value[1..], quote),
-        _ => start,
-    }
+    let quote = value.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+    Some(text.len() - value.len() + 1 + quoted_length(&value[1..], quote))
 }
 
 /// Returns how many bytes `text` has up to and with the closing `quote`, or all where none closes it.
