@@ -210,11 +210,11 @@ fn load(text: &str) -> Result<EnvMap, Problem> {
 /// those of a large text take most of the time. Where a piece is refused, the whole says why, and on which line.
 fn load_only(bytes: &[u8], length: usize, is_wanted: impl Fn(&str) -> bool) -> Result<EnvMap, Problem> {
     let text = text_of(bytes)?;
+    let keep = |values: EnvMap| values.into_iter().filter(|(name, _)| is_wanted(name));
     let mut kept = EnvMap::new();
-    let mut keep = |values: EnvMap| kept.extend(values.into_iter().filter(|(name, _)| is_wanted(name)));
-    let read = pieces(text, length).try_for_each(|piece| load(piece).map(&mut keep));
-    if read.is_err() {
-        keep(load(text)?);
+    for piece in pieces(text, length) {
+        let Ok(values) = load(piece) else { return load(text).map(|values| keep(values).collect()) };
+        kept.extend(keep(values));
     }
     Ok(kept)
 }
