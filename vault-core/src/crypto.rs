@@ -4,6 +4,8 @@
 pub mod kdf;
 pub mod seal;
 
+use zeroize::Zeroizing;
+
 /// Generates `N` random bytes from the operating system's source.
 ///
 /// # Panics
@@ -17,5 +19,34 @@ pub fn generate<const N: usize>() -> [u8; N] {
     bytes
 }
 
+/// Generates `count` times `N` random bytes. One call of the system for all of them: each costs as much as to
+/// seal a small message.
+///
+/// # Panics
+///
+/// As [`generate`].
+#[must_use]
+pub fn generate_many<const N: usize>(count: usize) -> Zeroizing<Vec<[u8; N]>> {
+    let mut bytes = Zeroizing::new(vec![[0; N]; count]);
+    getrandom::fill(bytes.as_flattened_mut()).expect("the operating system has a random source");
+    bytes
+}
+
 #[cfg(test)]
 mod known_answers;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn of_many_none_is_like_another() {
+        for count in [0, 1, 2, 1000] {
+            let many = generate_many::<16>(count);
+            assert_eq!(many.iter().collect::<BTreeSet<_>>().len(), count);
+            assert!(!many.contains(&[0; 16]));
+        }
+    }
+}

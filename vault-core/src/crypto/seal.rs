@@ -98,7 +98,8 @@ pub fn open_in_place<'m>(
     Ok(plaintext)
 }
 
-/// [`seal_in_place`] with a given salt, for the vectors of `FORMAT.md §9`; returns what was derived.
+/// [`seal_in_place`] with a given salt, which has to be random and for this message alone; returns what was
+/// derived, for the vectors of `FORMAT.md §9`.
 pub(crate) fn seal_with_salt(
     key: &impl SealingKey,
     label: Label,

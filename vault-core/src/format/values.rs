@@ -2,7 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::crypto::seal::{Label, OVERHEAD, PREFIX_LEN, open_in_place, seal_in_place};
+use crate::crypto::generate;
+use crate::crypto::seal::{Label, OVERHEAD, PREFIX_LEN, SALT_LEN, open_in_place, seal_with_salt};
 use crate::format::header::{SUITE, VERSION};
 use crate::format::{FormatError, MAX_VALUE, ValueId, VaultId};
 use crate::secret::{RootKey, SecretBytes};
@@ -36,6 +37,21 @@ pub(crate) const fn check_sealed_len(len: u32) -> Result<(), FormatError> {
 ///
 /// When the value is longer than [`MAX_VALUE`], which its callers have refused before.
 pub(crate) fn seal_value(root: &RootKey, vault_id: VaultId, id: ValueId, value: &SecretBytes) -> Vec<u8> {
+    seal_value_with_salt(root, vault_id, id, &generate(), value)
+}
+
+/// [`seal_value`] with random bytes that the caller drew, and uses for no other message.
+///
+/// # Panics
+///
+/// As [`seal_value`].
+pub(crate) fn seal_value_with_salt(
+    root: &RootKey,
+    vault_id: VaultId,
+    id: ValueId,
+    salt: &[u8; SALT_LEN],
+    value: &SecretBytes,
+) -> Vec<u8> {
     assert!(value.len() <= MAX_VALUE, "a value's size is checked where it enters");
     let length = u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes();
     let sealed_len = sealed_value_len(value.len());
@@ -44,7 +60,7 @@ pub(crate) fn seal_value(root: &RootKey, vault_id: VaultId, id: ValueId, value: 
     message.extend_from_slice(&length);
     message.extend_from_slice(value.expose_secret());
     message.resize(sealed_len, 0);
-    seal_in_place(root, Label::Value, &value_context(vault_id, id), &mut message);
+    seal_with_salt(root, Label::Value, &value_context(vault_id, id), salt, &mut message);
     message
 }
 

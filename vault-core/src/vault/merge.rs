@@ -3,17 +3,19 @@
 //! a bundle are in `merge/connections.rs`.
 
 mod connections;
+mod sealing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use subtle::ConstantTimeEq;
 
+use self::sealing::{Sealed, seal_all};
 use crate::format::index::ValueRecord;
 use crate::format::{FormatError, MAX_VALUE, MAX_VALUES};
 use crate::name::{Scope, SecretName};
 use crate::secret::SecretBytes;
 use crate::vault::UnlockedVault;
-use crate::vault::draft::{ChangeError, Draft, describe};
+use crate::vault::draft::{ChangeError, Draft};
 
 /// One secret from elsewhere.
 #[derive(Debug)]
@@ -127,15 +129,16 @@ impl Draft<'_> {
         let mut named = BTreeSet::new();
         let (first, again): (Vec<_>, Vec<_>) =
             new.into_iter().partition(|secret| named.insert((&secret.scope, &secret.name)));
+        let values: Vec<&SecretBytes> = first.iter().map(|secret| &secret.value).collect();
+        let sealed = seal_all(self.root(), self.vault.header().vault_id, &values);
         let mut records = Vec::with_capacity(first.len());
-        for secret in first {
-            let (id, message) = self.seal_new(self.root(), &secret.value);
-            let (sealed_len, sha256) = describe(&message);
+        for (secret, Sealed { id, message, sha256 }) in first.into_iter().zip(sealed) {
             let (scope, name) = (scopes[&secret.scope], secret.name.as_str());
+            let sealed_len = u32::try_from(message.len()).unwrap_or(u32::MAX);
             records.push(ValueRecord { scope, name, version: 1, created: now, id, sealed_len, sha256 });
             self.fresh.insert(id, message);
         }
-        self.index.values.insert_all(&records)?;
+        self.index.values.insert_all(records)?;
         Ok(again)
     }
 

@@ -119,8 +119,9 @@ impl<'a> Values<'a> {
 
     /// Puts records in where the order of scopes and names has them, all in one pass. There is none of
     /// their secrets yet.
-    pub(crate) fn insert_all(&mut self, records: &[ValueRecord<'_>]) -> Result<(), FormatError> {
-        for record in records {
+    pub(crate) fn insert_all(&mut self, mut records: Vec<ValueRecord<'_>>) -> Result<(), FormatError> {
+        records.sort_by_key(ValueRecord::key);
+        for record in &records {
             self.insert(self.len(), record)?;
         }
         // Stable, so that the versions of a secret stay in their order; two sorted runs take one pass.
