@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The longest name of a secret, in bytes (`FORMAT.md §7`).
 pub const MAX_SECRET_NAME: usize = 256;
@@ -124,12 +125,13 @@ fn deceives(c: char) -> bool {
         || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Makes the id types, which differ in meaning and in the check that their text has to pass.
+/// Makes the id types, which differ in meaning and in the check that their text has to pass. Many secrets share
+/// a scope, so that a clone of an id copies no text.
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident, $check:path) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Checks `text` and returns it as an id.
@@ -138,7 +140,7 @@ macro_rules! id_type {
             ///
             /// [`NameError`] when the text is no such id.
             pub fn parse(text: &str) -> Result<Self, NameError> {
-                $check(text).map(|()| Self(text.to_owned()))
+                $check(text).map(|()| Self(text.into()))
             }
 
             /// Returns the id as text.
@@ -179,13 +181,13 @@ id_type! {
 
 impl Default for TenantId {
     fn default() -> Self {
-        Self("default".to_owned())
+        Self("default".into())
     }
 }
 
 impl Default for WorkspaceId {
     fn default() -> Self {
-        Self("default".to_owned())
+        Self("default".into())
     }
 }
 

@@ -321,8 +321,12 @@ const UNDECODABLE: FormatError = FormatError::Damaged("the index does not decode
 
 fn encode(part: &impl Encode) -> Result<Vec<u8>, FormatError> {
     let mut bytes = Vec::new();
-    encode_into_writer(part, Appender(&mut bytes), config()).map_err(|_| too_large())?;
-    Ok(bytes)
+    encode_onto(&mut bytes, part).map(|()| bytes)
+}
+
+/// Puts an encoding at the end of `bytes`.
+fn encode_onto(bytes: &mut Vec<u8>, part: &impl Encode) -> Result<(), FormatError> {
+    encode_into_writer(part, Appender(bytes), config()).map_err(|_| too_large())
 }
 
 const fn too_large() -> FormatError {

@@ -2,7 +2,7 @@
 //! workspace bindings is made here, under the writer's turn, on the newest state; those of connections are
 //! in `connections.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use zeroize::Zeroizing;
@@ -126,7 +126,7 @@ pub struct Draft<'a> {
     pub(crate) vault: &'a UnlockedVault,
     pub(crate) index: Index<'a>,
     /// The messages that this change sealed. Every other value of the index is in the former file.
-    pub(super) fresh: BTreeMap<ValueId, Vec<u8>>,
+    pub(super) fresh: HashMap<ValueId, Vec<u8>>,
     pub(crate) slots: Vec<SlotRecord>,
     /// The newest generation that is known to exist.
     pub(crate) newest_generation: u64,
@@ -137,7 +137,7 @@ pub struct Draft<'a> {
 impl<'a> Draft<'a> {
     pub(crate) fn new(vault: &'a UnlockedVault, index: Index<'a>) -> Self {
         let Header { generation, slots, .. } = vault.header();
-        let (slots, fresh) = (slots.clone(), BTreeMap::new());
+        let (slots, fresh) = (slots.clone(), HashMap::new());
         Self { vault, index, fresh, slots, newest_generation: *generation, renewed: None }
     }
 

@@ -5,7 +5,7 @@
 mod connections;
 mod sealing;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use subtle::ConstantTimeEq;
 
@@ -126,12 +126,13 @@ impl Draft<'_> {
             self.enter_scope(scope)?;
         }
         let scopes = self.scope_positions(new.iter().copied());
-        let mut named = BTreeSet::new();
+        let mut named = HashSet::with_capacity(new.len());
         let (first, again): (Vec<_>, Vec<_>) =
             new.into_iter().partition(|secret| named.insert((&secret.scope, &secret.name)));
         let values: Vec<&SecretBytes> = first.iter().map(|secret| &secret.value).collect();
         let sealed = seal_all(self.root(), self.vault.header().vault_id, &values);
         let mut records = Vec::with_capacity(first.len());
+        self.fresh.reserve(first.len());
         for (secret, Sealed { id, message, sha256 }) in first.into_iter().zip(sealed) {
             let (scope, name) = (scopes[&secret.scope], secret.name.as_str());
             let sealed_len = u32::try_from(message.len()).unwrap_or(u32::MAX);

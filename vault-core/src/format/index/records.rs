@@ -7,7 +7,7 @@ use std::mem;
 use std::ops::Range;
 
 use super::check::ValueCheck;
-use super::{VALUE_LEN, ValueRecord, decode_next, encode, read_count, too_large};
+use super::{VALUE_LEN, ValueRecord, decode_next, encode, encode_onto, read_count, too_large};
 use crate::format::FormatError;
 
 /// A position in [`Values::changed`] rather than in [`Values::stored`].
@@ -109,10 +109,10 @@ impl<'a> Values<'a> {
 
     /// Puts a record in at `position`; the later ones move up.
     pub(crate) fn insert(&mut self, position: usize, record: &ValueRecord<'_>) -> Result<(), FormatError> {
-        let encoded = encode(record)?;
-        let place = Place { record: self.append(&encoded)?, message: 0 };
+        let (place, before) = (Place { record: self.next_changed()?, message: 0 }, self.changed.len());
+        encode_onto(&mut self.changed, record)?;
         self.places.insert(position, place);
-        self.records_len += encoded.len();
+        self.records_len += self.changed.len() - before;
         self.sealed_len += u64::from(record.sealed_len);
         Ok(())
     }
@@ -121,8 +121,13 @@ impl<'a> Values<'a> {
     /// their secrets yet.
     pub(crate) fn insert_all(&mut self, mut records: Vec<ValueRecord<'_>>) -> Result<(), FormatError> {
         records.sort_by_key(ValueRecord::key);
+        let Some(first) = records.first() else { return Ok(()) };
+        let are_last = self.places.last().is_none_or(|last| self.decoded(*last).0.key() < first.key());
         for record in &records {
             self.insert(self.len(), record)?;
+        }
+        if are_last {
+            return Ok(());
         }
         // Stable, so that the versions of a secret stay in their order; two sorted runs take one pass.
         let mut places = mem::take(&mut self.places);
@@ -141,7 +146,8 @@ impl<'a> Values<'a> {
         let (before, len_before) = (record.sealed_len, before_encoded.len());
         change(&mut record);
         let (after, encoded) = (record.sealed_len, encode(&record)?);
-        self.places[position].record = self.append(&encoded)?;
+        self.places[position].record = self.next_changed()?;
+        self.changed.extend_from_slice(&encoded);
         self.records_len = self.records_len - len_before + encoded.len();
         self.sealed_len = self.sealed_len - u64::from(before) + u64::from(after);
         Ok(())
@@ -175,9 +181,9 @@ impl<'a> Values<'a> {
         }
     }
 
-    fn append(&mut self, encoded: &[u8]) -> Result<u32, FormatError> {
+    /// Returns where the next record that is made or changed will be.
+    fn next_changed(&self) -> Result<u32, FormatError> {
         let at = u32::try_from(self.changed.len()).ok().filter(|at| at & CHANGED == 0);
-        self.changed.extend_from_slice(encoded);
         at.map(|at| at | CHANGED).ok_or_else(too_large)
     }
 
