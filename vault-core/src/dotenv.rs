@@ -31,7 +31,7 @@ mod scan;
 /// The largest `.env` text that is read, in bytes.
 pub const MAX_ENV_FILE: usize = 16 * 1024 * 1024;
 
-/// How many assignments are read at once where only some are kept: what they fill fits the processor's cache.
+/// How many assignments are read at once: what they fill fits the processor's cache.
 const PIECE: usize = 100;
 
 /// The assignments of a `.env` text, sorted by name.
@@ -41,10 +41,11 @@ const PIECE: usize = 100;
 pub struct EnvFile(Vec<(String, SecretString)>);
 
 impl EnvFile {
-    fn new(values: EnvMap) -> Self {
-        let secret = |(name, value)| (name, SecretString::new(value));
-        let mut assignments: Vec<_> = values.into_iter().map(secret).collect();
-        assignments.sort_unstable_by(|(one, _), (next, _)| one.cmp(next));
+    /// Takes the last of the assignments of each name.
+    fn new(mut assignments: Vec<(String, SecretString)>) -> Self {
+        assignments.reverse();
+        assignments.sort_by(|(one, _), (next, _)| one.cmp(next));
+        assignments.dedup_by(|(earlier, _), (kept, _)| earlier == kept);
         Self(assignments)
     }
 
@@ -173,7 +174,7 @@ pub enum Mistake {
 ///
 /// [`DotenvError`] names the file and what is wrong with it, by line number where there is one.
 pub fn parse(file: &Path, text: &[u8]) -> Result<EnvFile, DotenvError> {
-    parse_bytes(text).map_err(|problem| DotenvError { file: file.to_owned(), problem })
+    parse_only(file, text, |_| true)
 }
 
 /// Does what [`parse`] does, and keeps only the assignments of the names that are wanted.
@@ -182,12 +183,14 @@ pub(crate) fn parse_only(
     text: &[u8],
     is_wanted: impl Fn(&str) -> bool,
 ) -> Result<EnvFile, DotenvError> {
-    let values = load_only(text, PIECE, is_wanted);
-    values.map(EnvFile::new).map_err(|problem| DotenvError { file: file.to_owned(), problem })
+    let assignments = load_only(text, PIECE, is_wanted);
+    assignments.map(EnvFile::new).map_err(|problem| DotenvError { file: file.to_owned(), problem })
 }
 
-fn parse_bytes(bytes: &[u8]) -> Result<EnvFile, Problem> {
-    load(text_of(bytes)?).map(EnvFile::new)
+/// Reads a text as a whole.
+fn parse_text(text: &str) -> Result<EnvFile, Problem> {
+    let assignments = load(text)?.into_iter().map(|(name, value)| (name, SecretString::new(value)));
+    Ok(EnvFile::new(assignments.collect()))
 }
 
 /// Checks that bytes are a text, and not too large a one.
@@ -208,10 +211,17 @@ fn load(text: &str) -> Result<EnvMap, Problem> {
 
 /// Has the crate read a text in pieces of `length` assignments: it fills two maps with copies of all values, and
 /// those of a large text take most of the time. Where a piece is refused, the whole says why, and on which line.
-fn load_only(bytes: &[u8], length: usize, is_wanted: impl Fn(&str) -> bool) -> Result<EnvMap, Problem> {
+fn load_only(
+    bytes: &[u8],
+    length: usize,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<(String, SecretString)>, Problem> {
     let text = text_of(bytes)?;
-    let keep = |values: EnvMap| values.into_iter().filter(|(name, _)| is_wanted(name));
-    let mut kept = EnvMap::new();
+    let keep = |values: EnvMap| {
+        let wanted = values.into_iter().filter(|(name, _)| is_wanted(name));
+        wanted.map(|(name, value)| (name, SecretString::new(value)))
+    };
+    let mut kept = Vec::new();
     for piece in pieces(text, length) {
         let Ok(values) = load(piece) else { return load(text).map(|values| keep(values).collect()) };
         kept.extend(keep(values));
@@ -261,12 +271,12 @@ mod tests {
 
     use super::*;
 
-    fn parse_text(text: &str) -> Result<EnvFile, DotenvError> {
+    fn parsed(text: &str) -> Result<EnvFile, DotenvError> {
         parse(Path::new(".env"), text.as_bytes())
     }
 
     fn value(text: &str, name: &str) -> String {
-        parse_text(text).unwrap().get(name).unwrap().expose_secret().to_owned()
+        parsed(text).unwrap().get(name).unwrap().expose_secret().to_owned()
     }
 
     fn problem(text: &[u8]) -> Problem {
@@ -317,7 +327,7 @@ mod tests {
 
     #[test]
     fn byte_order_mark_and_foreign_line_ends_are_no_part_of_anything() {
-        let file = parse_text("\u{feff}A=1\r\nB=2\rC=\"x\r\ny\"").unwrap();
+        let file = parsed("\u{feff}A=1\r\nB=2\rC=\"x\r\ny\"").unwrap();
         let values: Vec<_> = file.iter().map(|(name, value)| (name, value.expose_secret())).collect();
         assert_eq!(values, [("A", "1"), ("B", "2"), ("C", "x\ny")]);
     }
@@ -325,7 +335,7 @@ mod tests {
     #[test]
     fn an_empty_text_has_no_names() {
         for text in ["", "\n\r\n", "\u{feff}", "# A=1", " \t"] {
-            assert!(parse_text(text).unwrap().is_empty(), "{text:?}");
+            assert!(parsed(text).unwrap().is_empty(), "{text:?}");
         }
     }
 
@@ -353,7 +363,7 @@ mod tests {
         for text in
             ["canary-1234", "A=\"canary-1234\" canary", "A='canary-1234", "A=canary-1234\0", "canary\u{1}=x"]
         {
-            let error = parse_text(&format!("OK=canary\n{text}\nZ=canary")).unwrap_err();
+            let error = parsed(&format!("OK=canary\n{text}\nZ=canary")).unwrap_err();
             assert!(!shown(&error).contains("canary"), "{}", shown(&error));
             assert_eq!(error.line(), Some(2), "{text:?}");
         }
@@ -361,7 +371,7 @@ mod tests {
 
     #[test]
     fn an_error_is_told_in_two_lines() {
-        let error = parse_text("A=1\nB=\"x").unwrap_err();
+        let error = parsed("A=1\nB=\"x").unwrap_err();
         assert_eq!(error.to_string(), "cannot read .env");
         assert_eq!(error.source().unwrap().to_string(), "line 2, column 3: the quote is never closed");
     }
@@ -395,7 +405,7 @@ mod tests {
 
     #[test]
     fn debug_shows_no_name_and_no_value() {
-        assert_eq!(format!("{:?}", parse_text("CANARY=canary").unwrap()), "EnvFile(1 names)");
+        assert_eq!(format!("{:?}", parsed("CANARY=canary").unwrap()), "EnvFile(1 names)");
     }
 
     #[test]
@@ -426,8 +436,11 @@ mod tests {
             )
         ) {
             let text = pieces.concat();
-            let (whole, in_pieces) = (load(&text), load_only(text.as_bytes(), 1, |_| true));
-            prop_assert_eq!(whole.map_err(|problem| problem.to_string()), in_pieces.map_err(|problem| problem.to_string()));
+            let in_pieces = load_only(text.as_bytes(), 1, |_| true).map(EnvFile::new);
+            let in_pieces = in_pieces.map(|file| {
+                file.iter().map(|(name, value)| (name.to_owned(), value.expose_secret().to_owned())).collect()
+            });
+            prop_assert_eq!(load(&text).map_err(|problem| problem.to_string()), in_pieces.map_err(|problem| problem.to_string()));
         }
     }
 }

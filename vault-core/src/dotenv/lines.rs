@@ -7,7 +7,7 @@ use std::path::Path;
 use std::str;
 
 use super::scan::assignments;
-use super::{DotenvError, line_of, parse, parse_bytes};
+use super::{DotenvError, line_of, parse, parse_text};
 use crate::secret::SecretString;
 
 /// One assignment.
@@ -33,7 +33,7 @@ pub fn read(file: &Path, text: &[u8]) -> Result<Vec<Assignment>, DotenvError> {
     let ends = places.iter().skip(1).map(|next| next.line_at).chain([text.len()]);
     let mut counter = LineCounter::default();
     let pieces = places.iter().zip(ends).map(|(place, end)| {
-        let read = parse_bytes(&text.as_bytes()[place.line_at..end]);
+        let read = parse_text(&text[place.line_at..end]);
         let line = counter.line_at(text, place.line_at);
         let own = read.ok().and_then(|piece| piece.into_iter().next());
         own.map(|(name, value)| Assignment { line, name, value })
