@@ -93,11 +93,12 @@ fn every_shell_evaluates_to_the_same_bytes() {
     let home = home_with(&HARD);
     let text = export(&home, "shell", &[]).succeeds().text();
     home.write("exported", &text);
-    for (shell, package) in [("dash", "dash"), ("bash", "bash"), ("zsh", "zsh")] {
+    for (shell, package) in [("dash", "dash"), ("bash", "bash"), ("zsh", "zsh"), ("fish", "fish")] {
         require(shell, package);
-        let script = "eval \"$(cat exported)\"; env -0";
-        let output =
-            Command::new(shell).args(["-c", script]).env_clear().current_dir(home.path()).output().unwrap();
+        let script = if shell == "fish" { "source exported" } else { "eval \"$(cat exported)\"" };
+        let mut command = Command::new(shell);
+        command.args(["-c", &format!("{script}; env -0")]).env_clear().env("HOME", home.path());
+        let output = command.current_dir(home.path()).output().unwrap();
         assert!(output.stderr.is_empty(), "{shell}: {}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(variables(&output.stdout), expected(&HARD), "{shell}");
     }

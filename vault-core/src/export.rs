@@ -29,7 +29,7 @@ pub enum Format {
     GithubEnv,
     /// One flat JSON object.
     Json,
-    /// `export NAME='value'`, for `eval` in any shell of the Bourne family (POSIX.1-2017 XCU §2.2.2).
+    /// `export NAME='value'`, for `eval` in any shell of the Bourne family (POSIX.1-2017 XCU §2.2.2), and in fish.
     Shell,
     /// A file for `EnvironmentFile=` of a systemd unit (systemd.exec(5)).
     Systemd,
@@ -111,7 +111,12 @@ fn check(format: Format, name: &SecretName, value: &[u8]) -> Result<(), Obstacle
     if !fits(format, name) {
         return Err(Obstacle::Name);
     }
-    if format == Format::GithubEnv && is_githubs(name.as_str()) {
+    let is_reserved = match format {
+        Format::GithubEnv => is_githubs(name.as_str()),
+        Format::Shell => SHELLS_OWN.contains(&name.as_str()),
+        _ => false,
+    };
+    if is_reserved {
         return Err(Obstacle::Reserved);
     }
     if value.contains(&0) && format != Format::Json {
@@ -142,6 +147,10 @@ fn fits(format: Format, name: &SecretName) -> bool {
 fn is_githubs(name: &str) -> bool {
     name.starts_with("GITHUB_") || name.starts_with("RUNNER_") || name == "NODE_OPTIONS"
 }
+
+/// Names that a shell does not let anybody set: bash ends a script at such an `export`
+/// (Bash Reference Manual §5.2, "Bash Variables").
+const SHELLS_OWN: [&str; 6] = ["BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS", "UID"];
 
 /// Noncharacters (Unicode 16.0 §23.7), which systemd does not take for UTF-8 (`unichar_is_valid`).
 fn is_noncharacter(c: char) -> bool {

@@ -14,18 +14,25 @@ pub(super) fn dotenv(value: &[u8], text: &mut Vec<u8>) {
     in_fewest_quotes(value, b"'\\\r", escape, text);
 }
 
-/// Appends a value for a shell: in single quotes all is literal, and a single quote itself stands outside.
+/// Appends a value for a shell. In single quotes all is literal but the quote itself, and to fish the
+/// backslash: these two stand outside of the quotes, behind a backslash.
 pub(super) fn shell(value: &[u8], text: &mut Vec<u8>) {
-    let mut pieces = value.split(|byte| *byte == b'\'');
-    in_single_quotes(pieces.next().unwrap_or_default(), text);
-    for piece in pieces {
-        text.extend_from_slice(br"\'");
-        in_single_quotes(piece, text);
+    let mut rest = value;
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\'' | b'\\')) {
+        if at > 0 {
+            in_single_quotes(&rest[..at], text);
+        }
+        text.extend_from_slice(&[b'\\', rest[at]]);
+        rest = &rest[at + 1..];
+    }
+    if !rest.is_empty() || value.is_empty() {
+        in_single_quotes(rest, text);
     }
 }
 
 /// Appends a value for `EnvironmentFile=`: in double quotes a backslash escapes `"`, `\`, `` ` `` and `$`, and
-/// is itself a character elsewhere (systemd.exec(5); `env-file.c`, `SHELL_NEED_ESCAPE`).
+/// is itself a character elsewhere (systemd.exec(5); `env-file.c`, `SHELL_NEED_ESCAPE`); to be sure, a value
+/// with a backslash has double ones.
 pub(super) fn systemd(value: &[u8], text: &mut Vec<u8>) {
     let escape = |byte| match byte {
         b'\\' => Some(br"\\"),
@@ -34,7 +41,7 @@ pub(super) fn systemd(value: &[u8], text: &mut Vec<u8>) {
         b'`' => Some(br"\`"),
         _ => None,
     };
-    in_fewest_quotes(value, b"'", escape, text);
+    in_fewest_quotes(value, b"'\\", escape, text);
 }
 
 /// Appends a value bare, else in single quotes, else, where it has one of `not_in_single`, in double ones.

@@ -45,9 +45,22 @@ fn dotenv_quotes_no_more_than_it_has_to() {
 }
 
 #[test]
-fn shell_puts_all_but_single_quotes_in_single_quotes() {
-    let shown = rendered(Format::Shell, &[("A", ""), ("B", "it's $(id)\n"), ("C", "''")]);
-    assert_eq!(shown, "export A=''\nexport B='it'\\''s $(id)\n'\nexport C=''\\'''\\'''\n");
+fn shell_puts_all_but_single_quotes_and_backslashes_in_single_quotes() {
+    let shown = rendered(Format::Shell, &[("A", ""), ("B", "it's $(id)\n"), ("C", "''"), ("D", "end\\")]);
+    let expected = [r"A=''", r"B='it'\''s $(id)", r"'", r"C=\'\'", r"D='end'\\"].map(|line| match line {
+        "'" => line.to_owned(),
+        _ => format!("export {line}"),
+    });
+    assert_eq!(shown, expected.join("\n") + "\n");
+}
+
+#[test]
+fn names_that_a_shell_keeps_for_itself_are_refused() {
+    for name in ["UID", "EUID", "PPID", "SHELLOPTS", "BASHOPTS", "BASH_VERSINFO"] {
+        let secrets = [(SecretName::parse(name).unwrap(), SecretBytes::new(b"1".to_vec()))];
+        assert_eq!(render(Format::Shell, &secrets).unwrap_err().obstacle, Obstacle::Reserved, "{name}");
+        assert!(render(Format::Dotenv, &secrets).is_ok(), "{name}");
+    }
 }
 
 #[test]
@@ -58,7 +71,7 @@ fn docker_quotes_nothing() {
 #[test]
 fn systemd_escapes_in_double_quotes_only() {
     let shown = rendered(Format::Systemd, &[("A", "x"), ("B", "a\\b $c"), ("C", "it's \\ ` $ \"")]);
-    assert_eq!(shown, "A=x\nB='a\\b $c'\nC=\"it's \\\\ \\` \\$ \\\"\"\n");
+    assert_eq!(shown, "A=x\nB=\"a\\\\b \\$c\"\nC=\"it's \\\\ \\` \\$ \\\"\"\n");
 }
 
 #[test]
