@@ -84,8 +84,9 @@ pub(crate) struct LintReport {
 #[derive(Debug, Serialize)]
 struct ReaderRow {
     reader: &'static str,
-    /// `tested` against the reader, or `documented` by its source.
+    /// `tested` against the reader, or by its source alone.
     rules: &'static str,
+    source: &'static str,
 }
 
 /// A line and what there is to know of it.
@@ -108,10 +109,13 @@ impl Report for LintReport {
 
     fn summary(&self) -> Option<String> {
         let readers: Vec<&str> = self.readers.iter().map(|row| row.reader).collect();
-        Some(match self.findings.len() {
+        let mut lines = vec![match self.findings.len() {
             0 => format!("{} reads the same in {}", self.file, readers.join(", ")),
             count => format!("{} in {}", counted(count, "finding"), self.file),
-        })
+        }];
+        let not_run = self.readers.iter().filter(|row| row.rules == NOT_RUN);
+        lines.extend(not_run.map(|row| format!("rules of {}: {NOT_RUN}: {}", row.reader, row.source)));
+        Some(lines.join("\n"))
     }
 
     fn exit_code(&self) -> u8 {
@@ -137,8 +141,12 @@ pub(crate) fn run(args: &EnvArguments) -> Result<LintReport, CommandError> {
 }
 
 const fn reader_row(dialect: Dialect) -> ReaderRow {
-    ReaderRow { reader: dialect.name(), rules: if dialect.is_run() { "tested" } else { "documented" } }
+    let rules = if dialect.is_run() { "tested" } else { NOT_RUN };
+    ReaderRow { reader: dialect.name(), rules, source: dialect.source() }
 }
+
+/// What is said of the rules of a reader that no test runs.
+const NOT_RUN: &str = "documented, not run";
 
 fn finding_row(finding: Finding) -> FindingRow {
     let Finding { line, problem } = finding;

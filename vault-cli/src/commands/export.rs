@@ -45,7 +45,7 @@ enum ExportFormat {
     GithubEnv,
     /// One flat object of names and texts
     Json,
-    /// Lines for `eval` in sh, bash and zsh
+    /// Lines for `eval` in sh, bash and zsh, or `source` in fish
     Shell,
     /// A file for `EnvironmentFile=` of a systemd unit
     Systemd,

@@ -56,6 +56,18 @@ impl Dialect {
         matches!(self, Self::Bash | Self::Node | Self::Python)
     }
 
+    /// Returns where the rules of the model are written down.
+    #[must_use]
+    pub const fn source(self) -> &'static str {
+        match self {
+            Self::Bash => "POSIX.1-2017 XCU §2.2, §2.6, §2.9.1; bash(1)",
+            Self::Compose => "https://github.com/compose-spec/compose-go/blob/e70e961c/dotenv/parser.go",
+            Self::Docker => "https://github.com/docker/cli/blob/v28.2.2/pkg/kvfile/kvfile.go",
+            Self::Node => "https://github.com/motdotla/dotenv/blob/v16.0.0/lib/main.js",
+            Self::Python => "https://github.com/theskumar/python-dotenv/blob/v1.2.4/src/dotenv/parser.py",
+        }
+    }
+
     /// Returns what the reader makes of a text.
     #[must_use]
     pub fn read(self, text: &str) -> Reading {
