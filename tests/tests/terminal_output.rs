@@ -1,6 +1,7 @@
 //! What keyward shows on a terminal, when it prompts at all, and where its prompts appear.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
 use keyward_tests::Home;
 use keyward_tests::terminal::Terminal;
@@ -122,4 +123,66 @@ fn data_is_never_coloured() {
     let home = with_vault();
     assert!(!home.run(["--color", "always", "list"]).text().contains(ESCAPE));
     Terminal::start(&home.command(["list"])).finish().hides(ESCAPE);
+}
+
+/// What a repository could hold to steer a terminal, and to begin a line that GitHub takes for a command.
+const STEERING: &str = "x\u{1b}]0;pwned\u{7}\n::error::pwned";
+
+/// Checks that a text has neither: every line of it begins with a word of keyward's own.
+#[track_caller]
+fn steers_nothing(said: &str) {
+    assert!(said.contains("pwned"), "it is told: {said:?}");
+    assert!(!said.contains(['\u{1b}', '\u{7}']), "{said:?}");
+    assert!(!said.lines().any(|line| line.trim_start().starts_with("::error::")), "{said:?}");
+}
+
+#[test]
+fn a_provider_of_a_workspace_file_steers_no_terminal() {
+    let home = Home::new();
+    home.write(".keyward.toml", "[creds]\nproviders = [\"\\u001b]0;pwned\\u0007\\n::x\"]\n");
+    for line in ["creds check", "creds check --format github", "creds list", "creds guide"] {
+        let session = Terminal::start(&home.command(line.split(' '))).finish();
+        session.shows(r"\u{1b}]0;pwned\u{7}\n::x").hides("\u{1b}]").hides("\u{7}");
+    }
+}
+
+#[test]
+fn a_field_of_a_workspace_file_steers_neither_terminal_nor_github() {
+    let home = Home::new();
+    let field = "\"\\u001b]0;pwned\\u0007\\n::error::pwned\"";
+    for text in [format!("[creds]\n{field} = 1\n"), format!("workspace = {field}\n")] {
+        home.write(".keyward.toml", text);
+        for line in ["creds check", "creds check --format github", "creds require openai", "put A"] {
+            let said = home.run_with_input(line.split(' '), "v").to_string();
+            assert!(!said.contains(['\u{1b}', '\u{7}']), "{said:?}");
+            assert!(!said.lines().any(|line| line.starts_with("::error::pwned")), "{said:?}");
+        }
+    }
+}
+
+#[test]
+fn names_of_files_steer_neither_terminal_nor_github() {
+    let home = Home::new();
+    let file = home.write(STEERING, "OPENAI_API_KEY=x\n");
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    home.write(&format!("{STEERING}.d/.keyward.toml"), "x");
+    let absent = format!("{STEERING}.absent");
+    for line in [
+        &["creds", "check", "--provider", "openai", "--secrets-file", STEERING][..],
+        &["creds", "check", "--require-file", STEERING],
+        &["creds", "check", "--secrets-file", &absent],
+        &["creds", "check", "--format", "github", "--secrets-file", &absent],
+        &["import", STEERING, "--vault", &absent],
+        &["import", STEERING, "--vault", STEERING],
+        &["export", "--file", &format!("{STEERING}.new"), "--vault", &absent],
+        &["env", "lint", STEERING],
+        &["get", "A", "--vault", STEERING],
+        &["verify", "--vault", &absent],
+        &["init", "--vault", &absent],
+    ] {
+        steers_nothing(&home.run(line).to_string());
+    }
+    let mut below = home.command(["list"]);
+    let session = Terminal::start(below.current_dir(home.path().join(format!("{STEERING}.d")))).finish();
+    session.shows(r"x\u{1b}]0;pwned\u{7}\n::error::pwned.d/.keyward.toml").hides("\u{1b}]").hides("\u{7}");
 }

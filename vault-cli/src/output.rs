@@ -70,7 +70,7 @@ fn render<R: Report>(ui: Ui, command: &str, report: &R) -> Result<(), CommandErr
     };
     ignore_closed_pipe(written)?;
     if let Some(summary) = report.summary() {
-        ui.note(&summary);
+        ui.notes(&summary);
     }
     Ok(())
 }

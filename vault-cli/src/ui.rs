@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
+use vault_core::name::escape_deceptive;
 use vault_core::secret::{SecretBytes, SecretString};
 
 use crate::arguments::{ColorWhen, Globals, OutputForm};
@@ -75,6 +76,11 @@ impl Ui {
         }
     }
 
+    /// Says several things, each on a line. What of them comes from elsewhere has to be escaped before.
+    pub(crate) fn notes(self, lines: &str) {
+        lines.lines().for_each(|line| self.note(line));
+    }
+
     /// Says something for `--verbose`.
     pub(crate) fn detail(self, text: &str) {
         if self.verbose {
@@ -99,10 +105,12 @@ impl Ui {
         self.line(WARNING, "keep this: ", &format!("the {what} is shown only now: {}", text.expose_secret()));
     }
 
-    /// Writes one line to stderr. There is nobody to tell that stderr is closed.
+    /// Writes one line to stderr, whatever the text holds: names of files and what stands in them come from others, and
+    /// would steer a terminal, or start a line that GitHub takes for a command. There is nobody to tell that stderr
+    /// is closed.
     fn line(self, style: Style, head: &str, text: &str) {
         let mut stderr = AutoStream::new(io::stderr(), self.color).lock();
-        let written = writeln!(stderr, "{style}{head}{style:#}{text}");
+        let written = writeln!(stderr, "{style}{head}{style:#}{}", escape_deceptive(text));
         drop(written);
     }
 

@@ -1,6 +1,7 @@
 //! Names: of secrets, tenants, workspaces, connections, and the scope that a secret lives in. Text is
 //! parsed once, at the border; a value of these types is valid for ever.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -115,6 +116,20 @@ pub(crate) fn check_secret_name(text: &str) -> Result<(), NameError> {
 /// Tells whether a text has characters that would deceive on a screen.
 pub(crate) fn has_deceptive(text: &str) -> bool {
     text.chars().any(deceives)
+}
+
+/// Writes the characters of a text that would deceive on a screen as escapes, such as `\u{1b}`: what is left is one
+/// line, and steers neither a terminal nor a program that reads lines.
+#[must_use]
+pub fn escape_deceptive(text: &str) -> Cow<'_, str> {
+    if !has_deceptive(text) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(2 * text.len());
+    for c in text.chars() {
+        if deceives(c) { escaped.extend(c.escape_default()) } else { escaped.push(c) }
+    }
+    Cow::Owned(escaped)
 }
 
 /// Control characters, line separators, and the format characters that reorder or hide text
@@ -280,6 +295,21 @@ mod tests {
                 assert_eq!(SecretName::parse(&text).is_ok(), pattern.is_match(&text), "{text:?}");
             }
         }
+    }
+
+    #[test]
+    fn what_deceives_is_shown_as_an_escape_and_nothing_else_changes() {
+        for (text, escaped) in [
+            ("", ""),
+            ("~/Zahlungen für Müller/\\u{1b} 50%.env", "~/Zahlungen für Müller/\\u{1b} 50%.env"),
+            ("a\u{1b}]0;x\u{7}b", "a\\u{1b}]0;x\\u{7}b"),
+            ("x\r\n::error::y\tz", "x\\r\\n::error::y\\tz"),
+            ("\u{202e}txt.\u{9b}31m\u{7f}\u{2028}", "\\u{202e}txt.\\u{9b}31m\\u{7f}\\u{2028}"),
+        ] {
+            assert_eq!(escape_deceptive(text), escaped);
+        }
+        let everything: String = ('\0'..=char::MAX).collect();
+        assert!(!has_deceptive(&escape_deceptive(&everything)));
     }
 
     proptest! {

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use vault_core::dotenv::dialect::Dialect;
 use vault_core::dotenv::lint::{Finding, Problem, lint};
+use vault_core::name::escape_deceptive;
 
 use crate::error::CommandError;
 use crate::input::{bad_env_file, read_env_file};
@@ -101,17 +102,19 @@ struct FindingRow {
 
 impl Report for LintReport {
     fn write_data(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
+        let file = escape_deceptive(&self.file);
         self.findings.iter().try_for_each(|FindingRow { line, reader, text, .. }| {
             let reader = reader.map_or_else(String::new, |reader| format!("{reader} "));
-            writeln!(out, "{}:{line}: {reader}{text}", self.file)
+            writeln!(out, "{file}:{line}: {reader}{text}")
         })
     }
 
     fn summary(&self) -> Option<String> {
         let readers: Vec<&str> = self.readers.iter().map(|row| row.reader).collect();
+        let file = escape_deceptive(&self.file);
         let mut lines = vec![match self.findings.len() {
-            0 => format!("{} reads the same in {}", self.file, readers.join(", ")),
-            count => format!("{} in {}", counted(count, "finding"), self.file),
+            0 => format!("{file} reads the same in {}", readers.join(", ")),
+            count => format!("{} in {file}", counted(count, "finding")),
         }];
         let not_run = self.readers.iter().filter(|row| row.rules == NOT_RUN);
         lines.extend(not_run.map(|row| format!("rules of {}: {NOT_RUN}: {}", row.reader, row.source)));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde::{Serialize, Serializer};
 use vault_core::export::{self, ExportError, Format, Obstacle};
+use vault_core::name::escape_deceptive;
 use vault_core::secret::SecretBytes;
 use vault_core::store::StoreError;
 use vault_core::store::single::{self, Existing};
@@ -87,7 +88,7 @@ impl Report for ExportReport {
     }
 
     fn summary(&self) -> Option<String> {
-        let file = self.file.as_ref()?;
+        let file = escape_deceptive(self.file.as_ref()?);
         Some(format!("wrote {} to {file}", counted(self.names.len(), "secret")))
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use vault_core::name::{Scope, SecretName};
+use vault_core::name::{Scope, SecretName, escape_deceptive};
 use vault_core::store::Previous;
 use vault_core::vault::draft::{ChangeError, Draft};
 use vault_core::vault::merge::{Incoming, Standing};
@@ -86,7 +86,7 @@ impl Report for ImportReport {
 
     fn summary(&self) -> Option<String> {
         let counts = counted(self.secrets.iter().map(|row| row.outcome));
-        let Self { file, place, .. } = self;
+        let (file, place) = (escape_deceptive(&self.file), &self.place);
         Some(match (counts.is_empty(), self.dry_run) {
             (true, _) => format!("nothing to import in {file}"),
             (false, true) => format!("{file} would go into {place}: {counts}; nothing was stored"),

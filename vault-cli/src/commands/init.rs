@@ -3,6 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 use vault_core::crypto::kdf::KdfParams;
+use vault_core::name::escape_deceptive;
 use vault_core::store::Previous;
 
 use crate::arguments::SourceKind;
@@ -42,7 +43,8 @@ impl Report for InitReport {
     fn summary(&self) -> Option<String> {
         let bound =
             self.bound.as_ref().map(|directory| format!("{directory} uses workspace {}", self.workspace));
-        let there = (!self.created).then(|| format!("there is a vault at {} already", self.path));
+        let there =
+            (!self.created).then(|| format!("there is a vault at {} already", escape_deceptive(&self.path)));
         let lines: Vec<String> = there.into_iter().chain(bound).collect();
         (!lines.is_empty()).then(|| lines.join("\n"))
     }

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 use vault_core::format::Purpose;
+use vault_core::name::escape_deceptive;
 use vault_core::vault::restore::{self, Restored};
 
 use crate::context::Context;
@@ -39,6 +40,7 @@ struct GivenUp {
 impl Report for RestoreReport {
     fn summary(&self) -> Option<String> {
         let Self { path, generation, restored_generation, secrets, slots, given_up } = self;
+        let path = escape_deceptive(path);
         let restored = format!(
             "restored {path} from generation {restored_generation} as generation {generation}: \
              {}, key slots: {}",

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde::Serialize;
+use vault_core::name::escape_deceptive;
 
 use crate::context::Context;
 use crate::error::{CommandError, Kind, bad_file};
@@ -31,11 +32,11 @@ struct DamagedValue {
 impl Report for VerifyReport {
     fn summary(&self) -> Option<String> {
         if !self.vault {
-            return Some(format!("there is no vault at {}", self.path));
+            return Some(format!("there is no vault at {}", escape_deceptive(&self.path)));
         }
         if self.damaged.is_empty() {
             let values = counted(self.values, "stored value");
-            return Some(format!("{} is intact: header, index and {values}", self.path));
+            return Some(format!("{} is intact: header, index and {values}", escape_deceptive(&self.path)));
         }
         let damaged =
             self.damaged.iter().map(|value| format!("damaged: {} version {}", value.name, value.version));

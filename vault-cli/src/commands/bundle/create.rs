@@ -9,7 +9,7 @@ use vault_core::connection::{Auth, Connection};
 use vault_core::crypto::kdf::KdfParams;
 use vault_core::format::index::Index;
 use vault_core::format::{FormatError, Header, Purpose};
-use vault_core::name::{Scope, SecretName};
+use vault_core::name::{Scope, SecretName, escape_deceptive};
 use vault_core::secret::SecretString;
 use vault_core::store::StoreError;
 use vault_core::store::single::{self, Existing};
@@ -69,6 +69,7 @@ impl Report for CreateReport {
 
     fn summary(&self) -> Option<String> {
         let Self { file, secrets, connections, .. } = self;
+        let file = escape_deceptive(file);
         let all = counted_all(secrets.len(), connections.len());
         let mut lines = vec![format!("sealed {all} in {file}:")];
         lines.extend(secrets.iter().map(|secret| format!("  {} of {}", secret.name, secret.place)));

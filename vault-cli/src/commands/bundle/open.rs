@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 use vault_core::format::Purpose;
-use vault_core::name::Scope;
+use vault_core::name::{Scope, escape_deceptive};
 use vault_core::store::{Previous, single};
 use vault_core::vault::LockedVault;
 use vault_core::vault::bundle::{Contents, Standings};
@@ -70,6 +70,7 @@ impl Report for OpenReport {
 
     fn summary(&self) -> Option<String> {
         let Self { file, secrets, connections, .. } = self;
+        let file = escape_deceptive(file);
         if self.outcomes().next().is_none() {
             return Some(format!("{file} has nothing for this place"));
         }
@@ -208,7 +209,7 @@ fn confirm(ctx: &Context, args: &OpenArguments, report: &OpenReport) -> Result<(
     let rows = report
         .listed()
         .map_err(|error| CommandError::new(Kind::Failed, "cannot list the secrets").caused_by(&error))?;
-    ctx.ui.note(rows.trim_end());
+    ctx.ui.notes(rows.trim_end());
     if args.yes || !ctx.ui.may_prompt() || ctx.ui.ask_yes("Merge these into the vault?")? {
         return Ok(());
     }

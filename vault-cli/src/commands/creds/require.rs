@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde::Serialize;
-use vault_core::name::SecretName;
+use vault_core::name::{SecretName, escape_deceptive};
 use vault_core::provider::{Provider, Registry};
 
 use super::edit::{Edit, List};
@@ -50,7 +50,8 @@ impl Report for RequireReport {
             ("now required", "required already")
         };
         let line = |what: &str, names: &[String]| {
-            (!names.is_empty()).then(|| format!("{what} in {}: {}", self.path, names.join(", ")))
+            (!names.is_empty())
+                .then(|| format!("{what} in {}: {}", escape_deceptive(&self.path), names.join(", ")))
         };
         let lines = [line(done, &self.changed), line(not_done, &self.unchanged), Some(self.next())];
         Some(lines.into_iter().flatten().collect::<Vec<_>>().join("\n"))

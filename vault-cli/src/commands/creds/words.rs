@@ -1,6 +1,7 @@
 //! How a key stands, in words.
 
 use vault_core::creds::{KeyReport, Source, State};
+use vault_core::name::escape_deceptive;
 
 /// Returns a state in words.
 pub(super) const fn state(state: State) -> &'static str {
@@ -25,7 +26,7 @@ pub(super) fn place(source: &Source) -> &str {
 /// Returns where a key occurs, and as what, in words; `None` if it does not.
 pub(super) fn whereabouts(key: &KeyReport) -> Option<String> {
     let alias = key.alias.as_ref().map_or_else(String::new, |alias| format!(", as {alias}"));
-    key.source.as_ref().map(|source| format!("{}{alias}", place(source)))
+    key.source.as_ref().map(|source| format!("{}{alias}", escape_deceptive(place(source))))
 }
 
 /// Returns the last two columns of a key in a table.

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use tabwriter::TabWriter;
 use vault_core::creds::{Outcome, ProviderReport, Report};
+use vault_core::name::escape_deceptive;
 
 use super::super::words::standing;
 use super::required::Places;
@@ -24,6 +25,7 @@ pub(super) fn write(out: &mut dyn Write, found: &Report, places: &Places) -> io:
         writeln!(table, "REQUIRED BY\tNAME\tSTATE\tSOURCE")?;
         for key in &found.keys {
             let by = places.keys.get(&key.name).map_or("", |place| &place.file);
+            let by = escape_deceptive(by);
             writeln!(table, "{by}\t{}\t{}", key.name, standing(key))?;
         }
         table.flush()?;
