@@ -235,3 +235,26 @@ fn ak_13_a_provider_restricts_the_check_to_it() {
     let said = check(&home, &["--provider", "claude,ollama", "--provider", "anthropic", "--json"]);
     assert_eq!((said.code, ids(&said)), (7, vec!["anthropic".to_owned(), "ollama".to_owned()]));
 }
+
+#[test]
+fn no_command_repeats_what_stands_in_a_workspace_file_it_does_not_understand() {
+    for text in [
+        "[creds]\nproviders = \"sk-live-canary\"\n",
+        "[creds]\nkeys = [[\"sk-live-canary\"]]\n",
+        "[creds]\nsk-live-canary = 1\n",
+        "\nworkspace = [\"sk-live-canary\"]\n",
+    ] {
+        let home = Home::new();
+        home.write(".keyward.toml", text);
+        for line in ["creds check", "creds list", "creds guide", "creds require openai", "list", "get A"] {
+            for form in [None, Some("--json"), Some("--verbose")] {
+                let said = home.run(line.split(' ').chain(form));
+                assert!(!said.to_string().contains("canary"), "{said}");
+            }
+        }
+    }
+    let home = Home::new();
+    home.write(".keyward.toml", "[creds]\nproviders = \"sk-live-canary\"\n");
+    let why = "caused by: `[creds]` has `providers` and `keys`, lists of texts\n";
+    home.run(["creds", "check"]).fails(1, &["/.keyward.toml is not understood, line 2\n", why]);
+}

@@ -87,7 +87,7 @@ fn a_file_that_is_not_understood_stops_the_commands_that_it_concerns() {
     let home = Home::new();
     home.put("A", "value");
     for (content, line, why) in [
-        ("air_gap = true\nair_gap_ = true\n", 2, "unknown field `air_gap_`"),
+        ("air_gap = true\nair_gap_ = true\n", 2, "it has a setting that keyward does not know"),
         ("\nair_gap = \"canary\"\n", 2, "air_gap is true or false"),
         ("air_gap = canary\n", 1, ""),
     ] {

@@ -2,13 +2,13 @@
 //! commands that it concerns.
 
 use std::io;
-use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
 use toml::{Spanned, Value};
 use vault_core::input::{self, InputError};
+use vault_core::toml_text::{self, TomlFault, line_of};
 
 use crate::error::{CommandError, Kind};
 
@@ -53,7 +53,7 @@ impl Settings {
                 .hint("make it readable, or remove it"));
             }
         };
-        Self::parse(bytes.expose_secret()).map_err(|Fault { line, why }| {
+        Self::parse(bytes.expose_secret()).map_err(|TomlFault { line, why }| {
             let message = format!("{} is not understood, line {line}", path.display());
             CommandError::new(Kind::UnreadableFile, message)
                 .because(why)
@@ -61,30 +61,17 @@ impl Settings {
         })
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+    fn parse(bytes: &[u8]) -> Result<Self, TomlFault> {
         let text = std::str::from_utf8(bytes).map_err(|error| {
-            let line = line_of(&bytes[..error.valid_up_to()]);
-            Fault { line, why: "it is not UTF-8 text".to_owned() }
+            let line = 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+            TomlFault { line, why: "it is not UTF-8 text".to_owned() }
         })?;
-        let at = |span: Option<Range<usize>>| line_of(&bytes[..span.map_or(0, |span| span.start)]);
-        let file: SettingsFile = toml::from_str(text)
-            .map_err(|error| Fault { line: at(error.span()), why: error.message().to_owned() })?;
+        let file: SettingsFile = toml_text::read(text, "it has a setting that keyward does not know")?;
         let Some(air_gap) = file.air_gap else { return Ok(Self::default()) };
-        // The parser's own message would repeat what stands there.
-        let fault = || Fault { line: at(Some(air_gap.span())), why: "air_gap is true or false".to_owned() };
+        let line = line_of(text, air_gap.span().start);
+        let fault = || TomlFault { line, why: "air_gap is true or false".to_owned() };
         Ok(Self { air_gap: air_gap.as_ref().as_bool().ok_or_else(fault)? })
     }
-}
-
-/// What is wrong, and where.
-#[derive(Debug, PartialEq, Eq)]
-struct Fault {
-    line: usize,
-    why: String,
-}
-
-fn line_of(before: &[u8]) -> usize {
-    1 + before.iter().filter(|byte| **byte == b'\n').count()
 }
 
 fn is_absent(error: &io::Error) -> bool {
@@ -127,7 +114,13 @@ mod tests {
 
     #[test]
     fn a_fault_does_not_repeat_what_stands_there() {
-        for text in ["air_gap = \"canary\"", "air_gap = 'canary", "air_gap = [\"canary\"]", "a = canary"] {
+        for text in [
+            "air_gap = \"canary\"",
+            "air_gap = 'canary",
+            "air_gap = [\"canary\"]",
+            "a = canary",
+            "canary = 1",
+        ] {
             let fault = Settings::parse(text.as_bytes()).unwrap_err();
             assert!(!fault.why.contains("canary"), "{fault:?}");
         }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use vault_core::name::WorkspaceId;
+use vault_core::toml_text;
 
 use crate::error::{CommandError, Kind};
 
@@ -103,7 +104,8 @@ fn refused(path: &Path, why: &str) -> CommandError {
 }
 
 fn parse(text: &str) -> Result<Option<WorkspaceId>, String> {
-    let file: WorkspaceFile = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+    let read = toml_text::read(text, "`workspace` is a text");
+    let file: WorkspaceFile = read.map_err(|fault| fault.to_string())?;
     let workspace = file.workspace.as_deref().map(WorkspaceId::parse).transpose();
     workspace.map_err(|error| error.to_string())
 }
@@ -142,6 +144,15 @@ mod tests {
     fn a_workspace_that_is_none_is_refused() {
         for text in ["workspace = \"\"", "workspace = 1", "workspace = \"a/b\"", "workspace"] {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_repeats_nothing_of_the_file() {
+        assert_eq!(parse("\nworkspace = ['canary']").unwrap_err(), "line 2: `workspace` is a text");
+        for text in ["workspace = canary", "workspace = 'canary", "workspace = 'canary/'", "canary"] {
+            let why = parse(text).unwrap_err();
+            assert!(!why.contains("canary"), "{why}");
         }
     }
 }

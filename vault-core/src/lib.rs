@@ -12,6 +12,8 @@ pub mod secret;
 
 pub mod name;
 
+pub mod toml_text;
+
 pub mod provider;
 
 pub mod connection;

@@ -11,6 +11,7 @@ use super::rules::{self, Mistake};
 use super::schema::{KeyEntry, ProviderEntry, RegistryFile, SCHEMA};
 use super::{Kind, Provider, ProviderKey};
 use crate::input::{self, InputError};
+use crate::toml_text::{self, TomlFault, line_of};
 
 /// A file of providers that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -49,13 +50,8 @@ pub enum RegistryProblem {
         found: u32,
     },
     /// The text is no TOML, or has a field of another type, or lacks one.
-    #[error("line {line}: {message}")]
-    Syntax {
-        /// The line, from 1.
-        line: usize,
-        /// What the reader says.
-        message: String,
-    },
+    #[error("{0}")]
+    Syntax(TomlFault),
     /// The directory has more files than are read.
     #[error("there are more than {MAX_FILES} files")]
     TooManyFiles,
@@ -111,10 +107,7 @@ fn read_file(path: &Path) -> Result<Vec<Own>, RegistryProblem> {
 
 /// Returns the entries with their lines, each checked by itself.
 fn parse(text: &str) -> Result<Vec<(usize, ProviderEntry)>, RegistryProblem> {
-    let file: RegistryFile = toml::from_str(text).map_err(|error| RegistryProblem::Syntax {
-        line: error.span().map_or(1, |span| line_of(text, span.start)),
-        message: error.message().to_owned(),
-    })?;
+    let file: RegistryFile = toml_text::read(text, FORM).map_err(RegistryProblem::Syntax)?;
     if file.schema != SCHEMA {
         return Err(RegistryProblem::Schema { found: file.schema });
     }
@@ -128,10 +121,6 @@ fn parse(text: &str) -> Result<Vec<(usize, ProviderEntry)>, RegistryProblem> {
         Ok((line, entry))
     });
     entries.collect()
-}
-
-fn line_of(text: &str, position: usize) -> usize {
-    1 + text.bytes().take(position).filter(|byte| *byte == b'\n').count()
 }
 
 /// Makes of a checked entry what the built-in providers are: a part of the program's own data, which lives
@@ -177,6 +166,9 @@ fn kept_text(text: String) -> &'static str {
 fn kept_texts(texts: Vec<String>) -> &'static [&'static str] {
     texts.into_iter().map(kept_text).collect::<Vec<_>>().leak()
 }
+
+/// What is said of a field that is not what it should be.
+const FORM: &str = "a field is of another type than in keyward's own `providers.toml`";
 
 /// The most files that are read.
 const MAX_FILES: usize = 64;
@@ -239,11 +231,28 @@ mod tests {
     fn mistakes_are_told_by_line() {
         assert!(problem("x").starts_with("line 1: "));
         assert_eq!(problem(&ACME.replace("id = 'acme'\n", "")), "line 1: missing field `id`");
-        assert!(problem(&ACME.replace("true", "'yes'")).starts_with("line 5: invalid type"));
+        assert_eq!(problem(&ACME.replace("true", "'yes'")), format!("line 5: {FORM}"));
         assert!(
             problem(&format!("{ACME}{}", ACME.replace("'acme'", "'Acme'"))).starts_with("line 7: ids and")
         );
         assert!(problem(&ACME.replace("webhook", "http")).ends_with("stripe, twilio, webhook"));
+    }
+
+    #[test]
+    fn a_mistake_repeats_nothing_of_the_file() {
+        for text in [
+            ACME.replace("true", "'canary'"),
+            ACME.replace("'acme'", "['canary']"),
+            ACME.replace("[['ACME_TOKEN']]", "'canary'"),
+            ACME.replace("'webhook'", "'canary'"),
+            ACME.replace("ACME_TOKEN", "canary/+9=="),
+            "schema = 'canary'".to_owned(),
+            "provider = 'canary'".to_owned(),
+            "canary".to_owned(),
+        ] {
+            let problem = problem(&text);
+            assert!(!problem.contains("canary"), "{problem}");
+        }
     }
 
     #[test]

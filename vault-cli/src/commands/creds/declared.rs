@@ -8,11 +8,10 @@
 //! keys = ["MY_TOKEN"]
 //! ```
 
-use std::ops::Range;
-
 use serde::Deserialize;
 use toml::Spanned;
 use vault_core::name::SecretName;
+use vault_core::toml_text::{self, TomlFault, line_of};
 
 use crate::context::Context;
 use crate::error::{CommandError, Kind};
@@ -47,13 +46,6 @@ struct Table {
     keys: Vec<Spanned<String>>,
 }
 
-/// What is wrong with a file, and on which line.
-#[derive(Debug, PartialEq, Eq)]
-struct Fault {
-    line: usize,
-    why: String,
-}
-
 impl Declared {
     /// Reads the nearest file from the current directory upwards; `None` where it requires nothing.
     ///
@@ -65,7 +57,7 @@ impl Declared {
         let Some(directory) = ctx.directory() else { return Ok(None) };
         let located = workspace::locate(&directory).map_err(|error| error.hint(HINT))?;
         let Some(WorkspaceText { path, text }) = located else { return Ok(None) };
-        let parsed = parse(&text).map_err(|Fault { line, why }| {
+        let parsed = parse(&text).map_err(|TomlFault { line, why }| {
             let message = format!("{} is not understood, line {line}", path.display());
             CommandError::new(Kind::UnreadableFile, message).because(why).hint(HINT)
         });
@@ -76,23 +68,20 @@ impl Declared {
     }
 }
 
-fn parse(text: &str) -> Result<(Lined<String>, Lined<SecretName>), Fault> {
-    let line = |span: Range<usize>| 1 + text.bytes().take(span.start).filter(|byte| *byte == b'\n').count();
-    let file: File = toml::from_str(text).map_err(|error| Fault {
-        line: line(error.span().unwrap_or_default()),
-        why: error.message().to_owned(),
-    })?;
+fn parse(text: &str) -> Result<(Lined<String>, Lined<SecretName>), TomlFault> {
+    let file: File = toml_text::read(text, "`[creds]` has `providers` and `keys`, lists of texts")?;
+    let line = |item: &Spanned<String>| line_of(text, item.span().start);
     let Some(Table { providers, keys }) = file.creds else { return Ok((Vec::new(), Vec::new())) };
     let keys = keys.into_iter().map(|key| {
-        let fault = |why: String| Fault { line: line(key.span()), why };
+        let fault = |why: String| TomlFault { line: line(&key), why };
         let name = SecretName::parse(key.get_ref()).map_err(|error| fault(error.to_string()))?;
         if name.fits_environment() {
-            return Ok((name, line(key.span())));
+            return Ok((name, line(&key)));
         }
         Err(fault("`keys` has a name that no environment variable can have".to_owned()))
     });
     let lined = |id: Spanned<String>| {
-        let line = line(id.span());
+        let line = line(&id);
         (id.into_inner(), line)
     };
     Ok((providers.into_iter().map(lined).collect(), keys.collect::<Result<_, _>>()?))
@@ -134,5 +123,25 @@ mod tests {
             let fault = parse(text).unwrap_err();
             assert_eq!(fault.line, at, "{text}: {fault:?}");
         }
+    }
+
+    #[test]
+    fn a_fault_repeats_nothing_of_the_file() {
+        for text in [
+            "providers = 'sk-live-canary'",
+            "keys = 'sk-live-canary'",
+            "keys = ['sk-live/canary=']",
+            "keys = [['canary']]",
+            "sk-live-canary = 1",
+            "\"\\u001b]0;canary\\n::warning::canary\" = 1",
+            "providers = ['canary'",
+            "canary",
+        ] {
+            let fault = parse(&format!("[creds]\n{text}")).unwrap_err();
+            assert!(!fault.why.contains("canary"), "{fault:?}");
+            assert_eq!(fault.line, 2, "{text}");
+        }
+        let fault = parse("creds = 'canary'").unwrap_err();
+        assert_eq!(fault.to_string(), "line 1: `[creds]` has `providers` and `keys`, lists of texts");
     }
 }
