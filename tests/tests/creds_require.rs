@@ -4,8 +4,9 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 
+use keyward_tests::ordinary_user::OrdinaryUser;
 use keyward_tests::transcript::Transcript;
-use keyward_tests::{Finished, Home};
+use keyward_tests::{Finished, Home, behind};
 
 const FILE: &str = ".keyward.toml";
 
@@ -188,4 +189,31 @@ fn a_file_that_only_declares_leaves_the_workspace_at_default() {
     require(&home, "openai").succeeds();
     home.run_with_input(["put", "OPENAI_API_KEY"], "x")
         .fails(0, &["stored OPENAI_API_KEY in workspace default"]);
+}
+
+#[test]
+fn in_a_directory_that_can_be_written_and_not_read_nothing_is_changed() {
+    let user = OrdinaryUser::new();
+    let home = user.home();
+    user.give(&home.write(FILE, "workspace = \"web\"\n"));
+    fs::set_permissions(home.path(), Permissions::from_mode(0o300)).unwrap();
+    require(&home, "openai").fails(1, &["error: cannot write ", "hint: nothing was changed"]);
+    assert_eq!(text(&home), "workspace = \"web\"\n");
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+    fs::set_permissions(home.path(), Permissions::from_mode(0o700)).unwrap();
+    require(&home, "openai").succeeds();
+}
+
+#[test]
+fn a_change_that_may_not_be_on_disk_is_told_as_one_that_was_made() {
+    let home = Home::new();
+    keyward_tests::require("strace", "strace");
+    // The first call is for the new file, the second one for the directory after the file has its name.
+    let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=fsync:error=EIO:when=2"];
+    let command = home.command(["creds", "require", "openai", "--json"]);
+    let said = Finished::from(behind(&strace, &command).output().unwrap());
+    said.fails_as(1, "not_durable");
+    said.fails(1, &["error: saved, not confirmed on disk: ", "/.keyward.toml\n", "run `sync`"]);
+    assert_eq!(text(&home), "[creds]\nproviders = [\"openai\"]\n");
+    require(&home, "openai").fails(0, &["required already"]);
 }

@@ -4,9 +4,10 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use serde::Deserialize;
 use vault_core::name::WorkspaceId;
 use vault_core::toml_text;
@@ -20,6 +21,9 @@ pub(crate) const FILE_NAME: &str = ".keyward.toml";
 
 /// The largest file that is read.
 const MAX_FILE: u64 = 64 << 10;
+
+/// A link is not followed, and a FIFO is not waited for.
+const NO_SURPRISE: i32 = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).bits().cast_signed();
 
 /// A directory that claims a workspace.
 #[derive(Debug)]
@@ -70,32 +74,43 @@ pub(crate) fn absent(directory: &Path) -> WorkspaceText {
 pub(crate) fn locate(start: &Path) -> Result<Option<WorkspaceText>, CommandError> {
     for directory in start.ancestors() {
         let path = directory.join(FILE_NAME);
-        match fs::symlink_metadata(&path) {
-            Ok(metadata) => return read(path, &metadata).map(Some),
-            Err(error) if is_absent(&error) => {}
-            Err(error) => return Err(unreadable(&path, &error)),
+        if let Some(text) = read(&path)? {
+            return Ok(Some(WorkspaceText { path, text }));
         }
     }
     Ok(None)
 }
 
-fn read(path: PathBuf, metadata: &fs::Metadata) -> Result<WorkspaceText, CommandError> {
+/// Reads the file at `path`; `None` if there is none. It is looked at before it is opened, for the better message, and
+/// once more when it is open: something else may have taken its place.
+fn read(path: &Path) -> Result<Option<String>, CommandError> {
+    let unreadable = |error| unreadable(path, &error);
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => check(path, &metadata)?,
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(error) => return Err(unreadable(error)),
+    }
+    let file = File::options().read(true).custom_flags(NO_SURPRISE).open(path).map_err(unreadable)?;
+    check(path, &file.metadata().map_err(unreadable)?)?;
+    let mut text = String::new();
+    let length = file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if length as u64 > MAX_FILE {
+        return Err(refused(path, &format!("it is larger than {MAX_FILE} bytes")));
+    }
+    Ok(Some(text))
+}
+
+/// Checks that a file is a plain one of the person's own.
+fn check(path: &Path, metadata: &fs::Metadata) -> Result<(), CommandError> {
     if !metadata.is_file() {
-        return Err(refused(&path, "it is no plain file"));
+        return Err(refused(path, "it is no plain file"));
     }
     let me = rustix::process::geteuid().as_raw();
     if metadata.uid() != me {
         let whose = format!("it belongs to user {}, you are user {me}", metadata.uid());
-        return Err(refused(&path, &whose));
+        return Err(refused(path, &whose));
     }
-    let mut text = String::new();
-    let file = File::open(&path).map_err(|error| unreadable(&path, &error))?;
-    let length =
-        file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(|error| unreadable(&path, &error))?;
-    if length as u64 > MAX_FILE {
-        return Err(refused(&path, &format!("it is larger than {MAX_FILE} bytes")));
-    }
-    Ok(WorkspaceText { path, text })
+    Ok(())
 }
 
 fn refused(path: &Path, why: &str) -> CommandError {

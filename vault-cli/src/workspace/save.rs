@@ -19,7 +19,7 @@ impl WorkspaceText {
     /// # Errors
     ///
     /// A text that keyward would not read again, a file that somebody changed meanwhile, a directory that can't be
-    /// written. The file is then what it was.
+    /// written. The file is then what it was, unless the error is [`Kind::NotDurable`].
     pub(crate) fn replace(&self, text: &str) -> Result<(), CommandError> {
         if text.len() as u64 > MAX_FILE {
             let message = format!("{} would be larger than {MAX_FILE} bytes", self.path.display());
@@ -27,26 +27,30 @@ impl WorkspaceText {
                 CommandError::new(Kind::Refused, message).hint("nothing was changed; make it smaller")
             );
         }
-        let temp = Temp::with(&self.path, text).map_err(|error| self.unwritable(&error))?;
-        if self.as_it_is_now().map_err(|error| self.unwritable(&error))? != self.text {
+        let unwritable = |error| self.unwritable(&error);
+        // It may be written in and not be opened: that has to be known while nothing is changed.
+        let directory = File::open(self.path.parent().unwrap_or(Path::new("."))).map_err(unwritable)?;
+        let temp = Temp::with(&self.path, text).map_err(unwritable)?;
+        // One that is not there is as good as an empty one.
+        if super::read(&self.path)?.unwrap_or_default() != self.text {
             let message = format!("somebody changed {} meanwhile", self.path.display());
             return Err(CommandError::new(Kind::Conflict, message).hint("run the command again"));
         }
-        temp.publish(&self.path).map_err(|error| self.unwritable(&error))
-    }
-
-    /// Reads the file again; one that is not there is as good as an empty one.
-    fn as_it_is_now(&self) -> io::Result<String> {
-        match fs::read_to_string(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-            read => read,
-        }
+        temp.publish(&self.path).map_err(unwritable)?;
+        directory.sync_all().map_err(|error| self.not_durable(&error))
     }
 
     fn unwritable(&self, error: &io::Error) -> CommandError {
         CommandError::new(Kind::Failed, format!("cannot write {}", self.path.display()))
             .caused_by(error)
             .hint("nothing was changed; the directory has to be yours to write in")
+    }
+
+    fn not_durable(&self, error: &io::Error) -> CommandError {
+        let message = format!("saved, not confirmed on disk: {}", self.path.display());
+        CommandError::new(Kind::NotDurable, message)
+            .caused_by(error)
+            .hint("the change is stored; run `sync` to be sure of it")
     }
 }
 
@@ -75,9 +79,7 @@ impl Temp {
     }
 
     fn publish(self, target: &Path) -> io::Result<()> {
-        fs::rename(&self.path, target)?;
-        let directory = target.parent().unwrap_or(Path::new("."));
-        File::open(directory)?.sync_all()
+        fs::rename(&self.path, target)
     }
 }
 
@@ -91,8 +93,9 @@ impl Drop for Temp {
 #[cfg(test)]
 mod tests {
     use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
+    use rustix::fs::{CWD, Mode, mkfifoat};
     use tempfile::TempDir;
 
     use super::*;
@@ -134,6 +137,31 @@ mod tests {
         let (directory, path) = directory_with("meanwhile\n");
         assert_eq!(absent(directory.path()).replace("new\n").unwrap_err().kind, Kind::Conflict);
         assert_eq!(fs::read_to_string(&path).unwrap(), "meanwhile\n");
+    }
+
+    #[test]
+    fn a_link_or_a_fifo_that_took_the_files_place_is_neither_followed_nor_waited_for() {
+        let (directory, path) = directory_with("before\n");
+        let read = locate(directory.path()).unwrap().unwrap();
+        let other = directory.path().join("other");
+        fs::rename(&path, &other).unwrap();
+        symlink("other", &path).unwrap();
+        assert_eq!(read.replace("new\n").unwrap_err().kind, Kind::Refused);
+        assert_eq!(fs::read_link(&path).unwrap(), Path::new("other"));
+        fs::remove_file(&path).unwrap();
+        mkfifoat(CWD, &path, Mode::RWXU).unwrap();
+        assert_eq!(read.replace("new\n").unwrap_err().kind, Kind::Refused);
+        assert_eq!(fs::read_to_string(&other).unwrap(), "before\n");
+        assert_eq!(names(&directory), 2);
+    }
+
+    #[test]
+    fn a_file_that_grew_without_end_meanwhile_is_not_read_whole() {
+        let (directory, path) = directory_with("before\n");
+        let read = locate(directory.path()).unwrap().unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
+        assert_eq!(read.replace("new\n").unwrap_err().kind, Kind::Refused);
+        assert_eq!(names(&directory), 1);
     }
 
     #[test]
