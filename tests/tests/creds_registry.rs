@@ -69,3 +69,23 @@ fn commands_that_need_no_registry_do_not_read_it() {
     home.run(["get", "A"]).succeeds();
     home.run(["status"]).succeeds();
 }
+
+#[test]
+fn a_key_of_an_own_provider_is_not_taken_for_a_name() {
+    let home = home(ACME);
+    let connection = ["connections", "set", "--id", "a", "--kind", "cron"];
+    for line in [
+        &["creds", "require", "--key", "ac_canary"][..],
+        &["creds", "require", "ac_canary"],
+        &["creds", "check", "--provider", "ac_canary"],
+        &[&connection[..], &["--label", "A", "--allow-missing", "--secret-id", "ac_canary"]].concat(),
+        &[&connection[..], &["--label", "now ac_canary", "--no-auth"]].concat(),
+        &[&connection[..], &["--label", "A", "--no-auth", "--set", "to=ac_canary"]].concat(),
+    ] {
+        let said = home.run(line);
+        assert!(said.code == 2 && !said.to_string().contains("canary"), "{said}");
+    }
+    assert!(!home.vault().exists() && !home.path().join(".keyward.toml").exists());
+    home.run([&connection[..], &["--label", "Acme", "--no-auth"]].concat()).succeeds();
+    home.run(["creds", "require", "acme", "--key", "ACME_TOKEN"]).succeeds();
+}

@@ -129,6 +129,29 @@ fn a_key_in_the_place_of_a_name_is_neither_written_nor_repeated() {
 }
 
 #[test]
+fn a_key_that_no_built_in_provider_has_the_shape_of_is_none_either() {
+    let home = Home::new();
+    for value in [
+        "kwk1_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh_gfp9k",
+        "kwk1_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh-gfp9k",
+        "kw_live_0000000000AA_00000000000000000000000000000000000000000004OtDhs",
+        "glpat_q7Xk2Vb9Tn4Lz8Wc1Rf6",
+        "glpat-q7Xk2Vb9Tn4Lz8Wc1Rf6",
+        "q7Xk2Vb9Tn4Lz8Wc1Rf6",
+    ] {
+        let said = require(&home, &format!("--key {value}"));
+        said.fails(2, &["error: that looks like a key itself, not like the name of one"]);
+        assert!(!said.to_string().contains(value), "{said}");
+        let said = require(&home, value);
+        assert!(said.code == 2 && !said.to_string().contains(value), "{said}");
+    }
+    assert!(!home.path().join(FILE).exists());
+    for name in ["SLACK_BOT_TOKEN_PRODUCTION_EU", "re_engagement_campaign_key", "stripeLiveKeyForPayments"] {
+        require(&home, &format!("--key {name}")).succeeds();
+    }
+}
+
+#[test]
 fn a_file_that_is_not_understood_is_not_changed() {
     for (before, why) in [
         ("[creds]\nproviders = [\"slack\"\n", "line 2: "),

@@ -57,9 +57,33 @@ pub fn looks_like_a_secret(text: &str) -> bool {
         || text.split_whitespace().any(is_secret_word)
 }
 
+/// Tells whether a text looks like a secret, or has the shape that a provider of the user's own gives to a key.
+#[must_use]
+pub fn looks_like_a_secret_of(known: &Registry, text: &str) -> bool {
+    looks_like_a_secret(text) || {
+        let own: Vec<_> = known.own().flat_map(|provider| provider.keys).filter_map(KeyShape::new).collect();
+        text.split_whitespace().any(|word| own.iter().any(|shape| is_of_own_shape(shape, word)))
+    }
+}
+
+/// A shape of the user's own with a known beginning is taken at its word. Without a small letter a text is taken for
+/// a name: some beginnings are those of names.
+fn is_of_own_shape(shape: &KeyShape, word: &str) -> bool {
+    let inner = without_marks(word);
+    let has_small = word.bytes().any(|byte| byte.is_ascii_lowercase());
+    let fits = shape.fits(word) || shape.fits(inner);
+    let is_telling = shape.known_beginning || (inner.len() >= LEAST_GENERIC && !reads_like_words(inner));
+    shape.secret && has_small && fits && is_telling
+}
+
+/// Returns a word without the quotes and full stops around it.
+fn without_marks(word: &str) -> &str {
+    word.trim_matches(|c: char| !c.is_ascii_alphanumeric())
+}
+
 /// Looks at a text without white space.
 fn is_secret_word(word: &str) -> bool {
-    let inner = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    let inner = without_marks(word);
     if is_public(inner) {
         return false;
     }
@@ -347,5 +371,48 @@ mod tests {
         for text in ["\0", "\u{e9}", "://", "https://:@", "https://@", "-----", "===", &long, &face] {
             assert!(!looks_like_a_secret(text), "{text:?}");
         }
+    }
+
+    /// The built-in providers and one whose key has this shape.
+    fn registry_with(pattern: &str, secret: bool) -> Registry {
+        let directory = tempfile::TempDir::new().unwrap();
+        let text = format!(
+            "[[provider]]\nid = 'acme'\nname = 'Acme'\nkind = 'webhook'\ncloud = true\nrequire = [['ACME_TOKEN']]\n\
+             [[provider.key]]\nenv = 'ACME_TOKEN'\npattern = '{pattern}'\nsecret = {secret}\n"
+        );
+        std::fs::write(directory.path().join("acme.toml"), text).unwrap();
+        Registry::load(directory.path()).unwrap()
+    }
+
+    #[test]
+    fn a_shape_of_the_users_own_is_known_to_who_asks_for_it() {
+        let known = registry_with("^ac_[a-z]+$", true);
+        for text in ["ac_canary", "the token is ac_canary, keep it", "\"ac_canary\""] {
+            assert!(looks_like_a_secret_of(&known, text), "{text}");
+            assert!(!looks_like_a_secret(text), "{text}");
+        }
+        assert!(SECRETS.iter().all(|text| looks_like_a_secret_of(&known, text)));
+        assert!(!PLAIN.iter().any(|text| looks_like_a_secret_of(&known, text)));
+    }
+
+    #[test]
+    fn a_shape_of_the_users_own_that_fits_nearly_all_makes_no_name_a_token() {
+        for (pattern, secret) in [("^[A-Za-z0-9_-]+$", true), ("^ac_", false), ("^ACME_[A-Z_]+$", true)] {
+            let known = registry_with(pattern, secret);
+            for text in
+                ["ACME_TOKEN", "ac_canary", "payments-service-stripe-live-key-of-the-team", "C024BE91L"]
+            {
+                assert!(!looks_like_a_secret_of(&known, text), "{pattern}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_own_provider_in_the_place_of_a_built_in_one_takes_no_built_in_shape_away() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let text = "[[provider]]\nid = 'slack'\nname = 'Own'\nkind = 'slack'\ncloud = true\nrequire = []\n";
+        std::fs::write(directory.path().join("own.toml"), text).unwrap();
+        let known = Registry::load(directory.path()).unwrap();
+        assert!(looks_like_a_secret_of(&known, "xoxb-123456789012-abcdefghij"));
     }
 }

@@ -18,7 +18,8 @@ use std::process::ExitCode;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
-use vault_core::provider::{Kind, Provider, ProviderKey, Registry};
+use vault_core::provider::{Kind, Provider, Registry};
+use vault_core::secret_like::looks_like_a_secret_of;
 
 use crate::context::Context;
 use crate::error::CommandError;
@@ -69,7 +70,7 @@ pub(crate) fn dispatch(ctx: &Context, args: &CredsArguments) -> ExitCode {
 /// Finds a provider by its id or another spelling of it.
 fn find(known: &Registry, id: &str) -> Result<&'static Provider, CommandError> {
     known.find(id).ok_or_else(|| {
-        if id.len() > LONGEST_REPEATED || looks_like_a_value(known, id) {
+        if id.len() > LONGEST_REPEATED || looks_like_a_secret_of(known, id) {
             return CommandError::usage("that is no provider, it may be a key")
                 .hint("`keyward put NAME` takes the value from stdin or asks for it");
         }
@@ -92,14 +93,6 @@ fn close_matches(known: &Registry, id: &str) -> Vec<&'static str> {
     close.retain(|(alike, _)| *alike > CLOSE);
     close.sort_by(|(one, _), (next, _)| next.total_cmp(one));
     close.into_iter().take(3).map(|(_, id)| id).collect()
-}
-
-/// Tells whether a text in the place of a name is the key itself. Without a small letter it is taken for a name:
-/// some keys have no other shape than a number of letters.
-fn looks_like_a_value(known: &Registry, text: &str) -> bool {
-    let has_shape = |key: &ProviderKey| key.secret && key.matches(text) == Some(true);
-    text.bytes().any(|byte| byte.is_ascii_lowercase())
-        && known.iter().flat_map(|provider| provider.keys).any(has_shape)
 }
 
 /// Completes the ids of providers.

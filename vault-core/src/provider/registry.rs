@@ -38,6 +38,11 @@ impl Registry {
         self.0.iter().copied()
     }
 
+    /// Returns the user's own providers, those in the place of a built-in one too.
+    pub(crate) fn own(&self) -> impl Iterator<Item = &'static Provider> {
+        self.iter().filter(|provider| !PROVIDERS.iter().any(|built_in| std::ptr::eq(*provider, built_in)))
+    }
+
     /// Returns the provider with this id or alias, in upper or lower case.
     #[must_use]
     pub fn find(&self, id_or_alias: &str) -> Option<&'static Provider> {
@@ -101,6 +106,7 @@ mod tests {
     fn without_files_the_registry_is_the_built_in_one() {
         let registry = Registry::load(Path::new("/nonexistent")).unwrap();
         assert!(registry.iter().eq(PROVIDERS));
+        assert_eq!(registry.own().count(), 0);
         assert_eq!(registry.find("Claude").unwrap().id, "anthropic");
         assert_eq!(registry.find("acme"), None);
     }
@@ -118,6 +124,7 @@ mod tests {
         let registry = load(&entry("openai", "")).unwrap();
         assert_eq!(registry.iter().len(), PROVIDERS.len());
         assert_eq!(registry.iter().next().unwrap().name, "Own");
+        assert_eq!(registry.own().map(|own| own.id).collect::<Vec<_>>(), ["openai"]);
         assert_eq!(registry.find("chatgpt"), None, "the aliases are replaced too");
     }
 

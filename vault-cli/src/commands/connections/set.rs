@@ -5,8 +5,8 @@ use serde::Serialize;
 use vault_core::connection::{Auth, Connection, Label, Setting, Settings};
 use vault_core::format::index::Index;
 use vault_core::name::{ConnectionId, SecretName};
-use vault_core::provider::Kind;
-use vault_core::secret_like::looks_like_a_secret;
+use vault_core::provider::{Kind, Registry};
+use vault_core::secret_like::looks_like_a_secret_of;
 use vault_core::vault::draft::{ChangeError, Draft};
 
 use super::ConnectionRow;
@@ -70,7 +70,7 @@ impl Report for SetReport {
 
 /// Refuses what looks like a secret before anything is opened or created.
 pub(super) fn run(ctx: &Context, args: &SetArguments) -> Result<SetReport, CommandError> {
-    args.refuse_secrets()?;
+    args.refuse_secrets(&ctx.registry()?)?;
     let settings = Settings::new(args.settings.clone());
     let settings = settings.map_err(|error| {
         CommandError::usage("the settings can't be stored").caused_by(&error).hint("give each `--set` once")
@@ -95,7 +95,7 @@ pub(super) fn run(ctx: &Context, args: &SetArguments) -> Result<SetReport, Comma
 
 impl SetArguments {
     /// The texts are not repeated: whoever gave a secret by mistake wants it on no screen and in no log.
-    fn refuse_secrets(&self) -> Result<(), CommandError> {
+    fn refuse_secrets(&self, known: &Registry) -> Result<(), CommandError> {
         let name = self.secret_id.as_ref().map(|name| ("`--secret-id`".to_owned(), name.as_str()));
         let label = ("`--label`".to_owned(), self.label.as_str());
         let settings = self.settings.iter().flat_map(|setting| {
@@ -103,7 +103,9 @@ impl SetArguments {
             [key, (format!("the value of `--set {}`", setting.key()), setting.value())]
         });
         let mut texts = name.into_iter().chain([label]).chain(settings);
-        let Some((what, _)) = texts.find(|(_, text)| looks_like_a_secret(text)) else { return Ok(()) };
+        let Some((what, _)) = texts.find(|(_, text)| looks_like_a_secret_of(known, text)) else {
+            return Ok(());
+        };
         Err(CommandError::usage("give the name of a secret, not the secret")
             .because(format!("{what} looks like a key or a token itself"))
             .hint("`keyward put NAME` stores it and asks for it; then `--secret-id NAME`"))

@@ -4,9 +4,10 @@ use clap::Args;
 use serde::Serialize;
 use vault_core::name::{SecretName, escape_deceptive};
 use vault_core::provider::{Provider, Registry};
+use vault_core::secret_like::looks_like_a_secret_of;
 
 use super::edit::{Edit, List};
-use super::{find, looks_like_a_value, provider_ids};
+use super::{find, provider_ids};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::report::Report;
@@ -127,7 +128,7 @@ fn wanted(args: &RequireArguments, file: &Edit, known: &Registry) -> Result<Vec<
 
 /// Refuses what should not get into a repository: a key in the place of its name. The text is not repeated.
 fn refuse_value(known: &Registry, name: &SecretName) -> Result<(), CommandError> {
-    let refused = if looks_like_a_value(known, name.as_str()) {
+    let refused = if looks_like_a_secret_of(known, name.as_str()) {
         "that looks like a key itself, not like the name of one"
     } else if !name.fits_environment() {
         "a required key has the name of an environment variable: letters, digits and `_`"
