@@ -117,6 +117,26 @@ fn ak_19_a_token_in_the_place_of_a_name_is_refused_and_not_repeated() {
 }
 
 #[test]
+fn a_token_of_the_form_of_an_id_is_no_id() {
+    let home = home();
+    let before = fs::read(home.vault()).unwrap();
+    for token in
+        ["sk-canary4f9kq2mz7xlca1b2c3d4e5f6", "7hd82kq0x1mz94bn5c3v", "9f86d081884c7d659a2feaa0c55ad015"]
+    {
+        let start = ["connections", "set", "--kind", "slack", "--label", "A", "--no-auth", "--id", token];
+        let refused = home.run(start);
+        refused.fails(2, &["caused by: `--id` looks like a key or a token itself"]);
+        assert!(!refused.to_string().contains(token), "{refused}");
+    }
+    assert_eq!(fs::read(home.vault()).unwrap(), before);
+    for id in ["slack-alerts-2024", "3f2504e0-4f89-11d3-9a0c-0305e82c3301", "my-company-production-eu-west-1"]
+    {
+        let start = ["connections", "set", "--kind", "slack", "--label", "A", "--no-auth", "--id", id];
+        home.run(start).succeeds();
+    }
+}
+
+#[test]
 fn a_token_in_the_place_of_an_id_or_a_kind_is_not_repeated() {
     let home = home();
     let cases: [&[&str]; 6] = [

@@ -97,12 +97,13 @@ impl SetArguments {
     /// The texts are not repeated: whoever gave a secret by mistake wants it on no screen and in no log.
     fn refuse_secrets(&self, known: &Registry) -> Result<(), CommandError> {
         let name = self.secret_id.as_ref().map(|name| ("`--secret-id`".to_owned(), name.as_str()));
+        let id = ("`--id`".to_owned(), self.id.as_str());
         let label = ("`--label`".to_owned(), self.label.as_str());
         let settings = self.settings.iter().flat_map(|setting| {
             let key = ("the key of a setting".to_owned(), setting.key());
             [key, (format!("the value of `--set {}`", setting.key()), setting.value())]
         });
-        let mut texts = name.into_iter().chain([label]).chain(settings);
+        let mut texts = name.into_iter().chain([id, label]).chain(settings);
         let Some((what, _)) = texts.find(|(_, text)| looks_like_a_secret_of(known, text)) else {
             return Ok(());
         };
