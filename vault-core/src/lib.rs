@@ -12,6 +12,8 @@ pub mod secret;
 
 pub mod name;
 
+pub mod input;
+
 pub mod toml_text;
 
 pub mod provider;
@@ -31,8 +33,6 @@ pub mod secret_like;
 pub mod store;
 
 pub mod vault;
-
-pub mod input;
 
 pub mod dotenv;
 
