@@ -239,8 +239,77 @@ fn the_vault_itself_is_no_place_to_export_to() {
     let home = home_with(&["x"]);
     let before = fs::read(home.vault()).unwrap();
     let vault = home.vault().display().to_string();
-    home.run(["export", "--file", &vault]).fails(2, &["it is the vault"]);
+    for suffix in ["", ".prev", ".lock", ".damaged"] {
+        let file = format!("{vault}{suffix}");
+        home.run(["export", "--file", &file]).fails(2, &["it is the vault, or one of the files beside it"]);
+    }
     assert!(fs::read(home.vault()).unwrap() == before);
+    let named = home_with(&["x"]);
+    fs::create_dir(named.path().join("else")).unwrap();
+    named.bash("cp .local/share/keyward/vault else/mine").succeeds();
+    for file in ["mine", "mine.prev", "../else/mine.lock", "mine.damaged"] {
+        let said = named.bash(&format!("cd else && $KEYWARD --vault mine export --file {file}"));
+        said.fails(2, &["it is the vault, or one of the files beside it"]);
+    }
+    assert_eq!(fs::read_dir(named.path().join("else")).unwrap().count(), 1);
+}
+
+#[test]
+fn what_keyward_keeps_is_not_exported_over() {
+    let home = home_with(&["x"]);
+    home.bash("KEYWARD_BUNDLE_PASSPHRASE='correct horse battery' $KEYWARD bundle create --light b")
+        .succeeds();
+    home.write("seed", "keyward machine seed 9\nof a later version\n");
+    home.bash("cp .local/share/keyward/vault copy").succeeds();
+    let whys = [
+        ("b", "it is a vault or a bundle"),
+        ("copy", "it is a vault or a bundle"),
+        ("seed", "it is the seed"),
+    ];
+    for (file, why) in whys {
+        let before = fs::read(home.path().join(file)).unwrap();
+        home.run(["export", "--file", file]).fails(2, &[why, "hint: "]);
+        assert!(fs::read(home.path().join(file)).unwrap() == before, "{file}");
+    }
+    home.write(".local/state/keyward/machine/other", "");
+    let own = [
+        ".local/share/keyward/new",
+        ".local/state/keyward/active-tenant",
+        ".local/state/keyward/machine/new",
+    ];
+    for file in own {
+        home.run(["export", "--file", file]).fails(2, &["keyward keeps its own files in that directory"]);
+        assert!(!home.path().join(file).exists(), "{file}");
+    }
+}
+
+#[test]
+fn a_project_below_keyward_home_gets_its_file() {
+    let home = Home::new();
+    home.write("project/.env", "");
+    home.bash("export KEYWARD_HOME=$PWD; printf x | $KEYWARD put A && $KEYWARD export --file project/.env")
+        .succeeds();
+    assert_eq!(fs::read(home.path().join("project/.env")).unwrap(), b"A=x\n");
+}
+
+#[test]
+fn a_file_stays_when_no_secret_is_selected() {
+    let home = Home::new();
+    let path = home.write("out", "before");
+    let nothing = "no secret is selected; nothing was written";
+    home.run(["export", "--file", "out"]).fails(4, &[nothing]);
+    home.put("A", "x");
+    home.run(["export", "--file", "out", "--prefix", "NOPE_"]).fails(4, &[nothing]);
+    home.run(["export", "--file", "new", "--prefix", "NOPE_"]).fails(4, &[nothing]);
+    assert_eq!(fs::read(path).unwrap(), b"before");
+    assert!(!home.path().join("new").exists());
+}
+
+#[test]
+fn an_export_to_a_vault_that_is_not_there_makes_none() {
+    let home = Home::new();
+    home.bash("mkdir h; KEYWARD_HOME=$PWD/h $KEYWARD export --file h/vault").fails(2, &["it is the vault"]);
+    assert_eq!(fs::read_dir(home.path().join("h")).unwrap().count(), 0);
 }
 
 #[test]

@@ -120,6 +120,11 @@ impl Context {
         Ok(self.directories()?.machine())
     }
 
+    /// Returns the directories that are for keyward's own files alone; none without a home.
+    pub(crate) fn own_directories(&self) -> Vec<PathBuf> {
+        self.directories().map_or_else(|_| Vec::new(), Directories::own)
+    }
+
     /// Returns the directory that keyward was started in, unless it is gone.
     pub(crate) fn directory(&self) -> Option<PathBuf> {
         std::env::current_dir().ok()

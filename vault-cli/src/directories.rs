@@ -58,6 +58,11 @@ impl Directories {
         self.state.join("machine")
     }
 
+    /// Returns the directories of what keyward itself writes.
+    pub(crate) fn own(&self) -> Vec<PathBuf> {
+        vec![self.data.clone(), self.state.clone(), self.machine()]
+    }
+
     /// Returns the file that names the active tenant.
     pub(crate) fn active_tenant(&self) -> PathBuf {
         self.state.join("active-tenant")

@@ -1,15 +1,15 @@
 //! `export`: secrets as another program reads them, on stdout or in a private file.
 
+mod target;
+
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde::{Serialize, Serializer};
 use vault_core::export::{self, ExportError, Format, Obstacle};
 use vault_core::name::escape_deceptive;
 use vault_core::secret::SecretBytes;
-use vault_core::store::StoreError;
-use vault_core::store::single::{self, Existing};
 
 use crate::context::Context;
 use crate::error::{CommandError, Kind};
@@ -100,13 +100,14 @@ pub(crate) fn run(ctx: &Context, args: &ExportArguments) -> Result<ExportReport,
             "`keyward export --file FILE` writes a private file, `keyward export --reveal` prints them",
         ));
     }
-    let secrets = secrets(ctx, &args.selection)?;
+    if let Some(file) = &args.file {
+        target::check(ctx, file)?;
+    }
+    let secrets = secrets(ctx, args)?;
     let format = args.format.into();
     let text = export::render(format, &secrets).map_err(|error| can_not_carry(&error))?;
     if let Some(file) = &args.file {
-        refuse_the_vault(ctx, file)?;
-        single::write(file, text.expose_secret(), Existing::Replace)
-            .map_err(|error| not_written(file, &error))?;
+        target::write(file, text.expose_secret())?;
     }
     Ok(ExportReport {
         format: format.to_string(),
@@ -116,28 +117,21 @@ pub(crate) fn run(ctx: &Context, args: &ExportArguments) -> Result<ExportReport,
     })
 }
 
-/// Opens the secrets, in the order of their names.
-fn secrets(ctx: &Context, selection: &Selection) -> Result<Secrets, CommandError> {
-    let Some(mut secrets) = selection.open(ctx)? else {
-        ctx.ui.warn("there is no vault yet: nothing is exported");
-        return Ok(Secrets::new());
-    };
+/// Opens the secrets, in the order of their names. None of them is an empty export on stdout, but costs no file
+/// what it has.
+fn secrets(ctx: &Context, args: &ExportArguments) -> Result<Secrets, CommandError> {
+    let opened = args.selection.open(ctx)?;
+    let why = if opened.is_some() { "no secret is selected" } else { "there is no vault yet" };
+    let mut secrets = opened.unwrap_or_default();
+    if secrets.is_empty() && args.file.is_some() {
+        return Err(CommandError::new(Kind::NoSuchSecret, "no secret is selected; nothing was written")
+            .hint("`keyward list` shows what there is"));
+    }
     if secrets.is_empty() {
-        ctx.ui.warn("no secret is selected: nothing is exported");
+        ctx.ui.warn(&format!("{why}: nothing is exported"));
     }
     secrets.sort_by(|(one, _), (next, _)| one.cmp(next));
     Ok(secrets)
-}
-
-/// Refuses to put the secrets in plain text in the place of the vault that seals them.
-fn refuse_the_vault(ctx: &Context, file: &Path) -> Result<(), CommandError> {
-    match (file.canonicalize(), ctx.vault_path()?.canonicalize()) {
-        (Ok(file), Ok(vault)) if file == vault => {
-            Err(CommandError::usage(format!("cannot export to {}: it is the vault", file.display()))
-                .hint("`--file` takes another file"))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn can_not_carry(error: &ExportError) -> CommandError {
@@ -149,16 +143,6 @@ fn can_not_carry(error: &ExportError) -> CommandError {
         _ => "`--only NAME,NAME` chooses other secrets; `--format json` has any text",
     };
     CommandError::new(Kind::Failed, error.to_string()).hint(hint)
-}
-
-fn not_written(file: &Path, error: &StoreError) -> CommandError {
-    let failed =
-        CommandError::new(Kind::Failed, format!("cannot export to {}", file.display())).caused_by(error);
-    match error.fix() {
-        Some(fix) => failed.hint(format!("run `{fix}`")),
-        None => failed
-            .hint("`--file` takes a new file, or one of yours, in a directory that nobody else can change"),
-    }
 }
 
 fn revealed<S: Serializer>(shown: &Shown, serializer: S) -> Result<S::Ok, S::Error> {

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 pub use self::hostname::{Hostname, canonical_hostname};
 use self::place::Place;
+pub use self::seed::START as SEED_START;
 use self::seed::{Seed, SeedError};
 use crate::crypto::generate;
 use crate::secret::SlotKey;

@@ -50,6 +50,14 @@ impl FileStore {
         Names::of(&self.path)?;
         Directory::check_place(directory_of(&self.path))
     }
+
+    /// Tells whether `path` is that of one of the vault's files, whether they are there or not.
+    #[must_use]
+    pub fn has_name(&self, path: &Path) -> bool {
+        let (Ok(names), Some(name)) = (Names::of(&self.path), path.file_name()) else { return false };
+        let place = |path| directory_of(path).canonicalize().ok();
+        names.has(name) && place(path).is_some_and(|found| place(&self.path) == Some(found))
+    }
 }
 
 impl VaultStore for FileStore {
@@ -102,6 +110,11 @@ impl Names {
     pub(super) fn new_temp(&self) -> io::Result<OsString> {
         let random = getrandom::u64().map_err(|error| io::Error::other(error.to_string()))?;
         Ok(joined(&[&self.temp_prefix, OsStr::new(&format!("{random:016x}"))]))
+    }
+
+    fn has(&self, name: &OsStr) -> bool {
+        let published = [&self.vault, &self.previous, &self.damaged, &self.lock];
+        published.into_iter().any(|own| own == name) || self.is_temp(name)
     }
 
     fn is_temp(&self, name: &OsStr) -> bool {

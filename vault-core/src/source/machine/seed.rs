@@ -96,7 +96,8 @@ fn check_line(body: &str) -> String {
 
 const LABEL: &[u8] = b"keyward machine";
 const SEED_LEN: usize = 32;
-const START: &str = "keyward machine seed ";
+/// The beginning of every seed file, whatever its version.
+pub const START: &str = "keyward machine seed ";
 const VERSION: &str = "1";
 const SEED: &str = "seed ";
 const HOST: &str = "host ";

@@ -1,0 +1,70 @@
+//! The file of an export: secrets in plain text take the place of nothing that keyward keeps.
+
+use std::path::{Path, PathBuf};
+
+use vault_core::format::{self, Snapshot};
+use vault_core::source::machine;
+use vault_core::store::StoreError;
+use vault_core::store::single::{self, Existing};
+
+use crate::context::Context;
+use crate::error::{CommandError, Kind};
+
+/// Writes the text to the file, in the place of a file of the user's own.
+pub(super) fn write(file: &Path, text: &[u8]) -> Result<(), CommandError> {
+    single::write(file, text, Existing::Replace).map_err(|error| not_written(file, &error))
+}
+
+/// Refuses what keyward keeps, wherever it is, and a place where [`write`] would fail.
+pub(super) fn check(ctx: &Context, file: &Path) -> Result<(), CommandError> {
+    let unreadable = |error| not_written(file, &error);
+    single::check(file, Existing::Replace).map_err(unreadable)?;
+    let what = if ctx.store()?.has_name(file) {
+        "it is the vault, or one of the files beside it"
+    } else if is_among_own_files(ctx, file) {
+        "keyward keeps its own files in that directory"
+    } else {
+        match single::read(file).map_err(unreadable)? {
+            Some(there) if is_vault(&*there) => "it is a vault or a bundle",
+            Some(there) if is_seed(&*there) => "it is the seed of a machine slot",
+            _ => return Ok(()),
+        }
+    };
+    let refused = format!("cannot export to {}: {what}", file.display());
+    Err(CommandError::usage(refused).hint("`--file` takes another file"))
+}
+
+/// Tells whether the file is, or would be, beside the default vault, the active tenant or the seeds. A
+/// project below a `KEYWARD_HOME` that is the user's home is none of keyward's.
+fn is_among_own_files(ctx: &Context, file: &Path) -> bool {
+    let Some(parent) = file.parent().and_then(resolved) else { return false };
+    ctx.own_directories().iter().filter_map(|own| resolved(own)).any(|own| own == parent)
+}
+
+fn resolved(directory: &Path) -> Option<PathBuf> {
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    directory.canonicalize().ok()
+}
+
+fn is_vault(there: &dyn Snapshot) -> bool {
+    begins_with(there, &format::header::MAGIC)
+}
+
+fn is_seed(there: &dyn Snapshot) -> bool {
+    begins_with(there, machine::SEED_START.as_bytes())
+}
+
+fn begins_with(there: &dyn Snapshot, start: &[u8]) -> bool {
+    let mut found = vec![0; start.len()];
+    there.read_at(0, &mut found).is_ok() && found == start
+}
+
+fn not_written(file: &Path, error: &StoreError) -> CommandError {
+    let failed =
+        CommandError::new(Kind::Failed, format!("cannot export to {}", file.display())).caused_by(error);
+    match error.fix() {
+        Some(fix) => failed.hint(format!("run `{fix}`")),
+        None => failed
+            .hint("`--file` takes a new file, or one of yours, in a directory that nobody else can change"),
+    }
+}
