@@ -799,6 +799,14 @@ def connection_count_over_limit(d):
     return with_connection_count(d, 10_001)
 
 
+@bad("index", "damaged", "a count of settings of 2^21, whose records alone would take 100 MB: they would go past the body")
+def connection_with_hostile_setting_count(d):
+    connected(d)[SETTINGS] = []
+    d.encode()
+    d.body = d.body[:-24] + struct.pack("<Q", 1 << 21) + d.body[-16:]
+    return d.finish()
+
+
 @bad("index", "truncated", "cut off in the values")
 def truncated_in_values(d):
     return two_secrets(d).finish()[:-1]

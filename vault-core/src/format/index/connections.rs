@@ -49,10 +49,15 @@ struct ConnectionRecord<'a> {
     label: Cow<'a, str>,
     auth: u8,
     secret: Cow<'a, str>,
-    settings: Vec<SettingRecord<'a>>,
+    settings: SettingRecords<'a>,
     created: u64,
     updated: u64,
 }
+
+/// The settings of a connection. They take room as they are read: bincode's own vectors take it by their count,
+/// which nobody has compared with anything yet.
+#[derive(Debug, PartialEq)]
+struct SettingRecords<'a>(Vec<SettingRecord<'a>>);
 
 /// A setting as it is encoded.
 #[derive(Debug, PartialEq)]
@@ -63,6 +68,23 @@ struct SettingRecord<'a> {
 
 encoding!(ConnectionRecord<'a> { scope, id, kind, label, auth, secret, settings, created, updated });
 encoding!(SettingRecord<'a> { key, value });
+
+impl<'a, 'de: 'a, C> BorrowDecode<'de, C> for SettingRecords<'a> {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(d: &mut D) -> Result<Self, DecodeError> {
+        let count = u64::borrow_decode(d)?;
+        let mut settings = Vec::new();
+        for _ in 0..count {
+            settings.push(SettingRecord::borrow_decode(d)?);
+        }
+        Ok(Self(settings))
+    }
+}
+
+impl Encode for SettingRecords<'_> {
+    fn encode<E: Encoder>(&self, e: &mut E) -> Result<(), EncodeError> {
+        self.0.encode(e)
+    }
+}
 
 impl<'a> Index<'a> {
     /// Decodes the connections and checks that they are valid and in their one encoding. They come in order:
@@ -126,7 +148,7 @@ impl<'a> ConnectionRecord<'a> {
             label: connection.label.as_str().into(),
             auth,
             secret: secret.into(),
-            settings: connection.settings.iter().map(setting).collect(),
+            settings: SettingRecords(connection.settings.iter().map(setting).collect()),
             created: connection.created,
             updated: connection.updated,
         }
@@ -165,12 +187,13 @@ impl<'a> ConnectionRecord<'a> {
     }
 
     fn settings(&self) -> Result<Settings, FormatError> {
-        if self.settings.len() > MAX_SETTINGS {
+        let SettingRecords(settings) = &self.settings;
+        if settings.len() > MAX_SETTINGS {
             return Err(FormatError::TooLarge("the number of settings"));
         }
-        let keys: Vec<&[u8]> = self.settings.iter().map(|setting| setting.key.as_bytes()).collect();
+        let keys: Vec<&[u8]> = settings.iter().map(|setting| setting.key.as_bytes()).collect();
         check_that(is_strictly_sorted(&keys), "the settings are not in order")?;
-        let settings = self.settings.iter().map(SettingRecord::read).collect::<Result<_, _>>()?;
+        let settings = settings.iter().map(SettingRecord::read).collect::<Result<_, _>>()?;
         Settings::new(settings).map_err(|_| FormatError::Damaged("the settings are not in order"))
     }
 }

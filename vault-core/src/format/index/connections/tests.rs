@@ -1,5 +1,8 @@
 //! Which connections come back from their encoding, and which are refused.
 
+use bincode::borrow_decode_from_slice;
+use bincode::config::legacy;
+
 use super::*;
 use crate::crypto::seal::{PREFIX_LEN, TAG_LEN};
 use crate::format::DOCUMENT;
@@ -124,10 +127,10 @@ fn connections_of_impossible_fields_are_refused() {
         |record| record.auth = 0,
         |record| record.secret = "".into(),
         |record| record.secret = "A=B".into(),
-        |record| record.settings.reverse(),
-        |record| record.settings[1].key = "channel".into(),
-        |record| record.settings[0].key = "".into(),
-        |record| record.settings[0].value = "\u{1b}[0m".into(),
+        |record| record.settings.0.reverse(),
+        |record| record.settings.0[1].key = "channel".into(),
+        |record| record.settings.0[0].key = "".into(),
+        |record| record.settings.0[0].value = "\u{1b}[0m".into(),
     ];
     for (nth, change) in cases.into_iter().enumerate() {
         let refused = altered(change);
@@ -155,11 +158,11 @@ fn what_is_above_a_limit_is_too_large_and_not_damaged() {
         altered(|record| record.id = long(64)),
         altered(|record| record.label = long(257)),
         altered(|record| record.secret = long(257)),
-        altered(|record| record.settings[1].key = long(65)),
-        altered(|record| record.settings[0].value = long(4097)),
+        altered(|record| record.settings.0[1].key = long(65)),
+        altered(|record| record.settings.0[0].value = long(4097)),
         altered(|record| {
             let setting = |nth: usize| SettingRecord { key: format!("{nth:02}").into(), value: "".into() };
-            record.settings = (0..65).map(setting).collect();
+            record.settings = SettingRecords((0..65).map(setting).collect());
         }),
     ];
     for (nth, refused) in refused.iter().enumerate() {
@@ -212,6 +215,16 @@ fn hostile_lengths_in_a_connection_are_refused() {
             bytes[at..at + 8].copy_from_slice(&hostile.to_le_bytes());
             assert!(index_with(bytes).connections().is_err(), "{hostile:#x} at {at}");
         }
+    }
+}
+
+#[test]
+fn a_count_of_settings_takes_no_room_for_settings_that_are_not_there() {
+    let little_room = legacy().with_limit::<1024>();
+    for count in [1, 1 << 21, u64::MAX] {
+        let bytes = count.to_le_bytes();
+        let refused = borrow_decode_from_slice::<SettingRecords<'_>, _>(&bytes, little_room);
+        assert!(matches!(refused, Err(DecodeError::UnexpectedEnd { .. })), "{count}: {refused:?}");
     }
 }
 
