@@ -28,6 +28,14 @@ pub enum ChangeError {
     /// The only slot that is left, or no slot at all.
     #[error("the last key slot can't be removed: nothing would open the vault")]
     LastSlot,
+    /// Two secrets from elsewhere with one name.
+    #[error("nothing was stored, {name} comes twice for {scope}")]
+    NameTwice {
+        /// The name of both.
+        name: SecretName,
+        /// The scope of both.
+        scope: Scope,
+    },
     /// No such connection in that scope.
     #[error("no connection {id} in {scope}")]
     NoConnection {

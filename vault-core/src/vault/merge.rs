@@ -64,19 +64,20 @@ impl UnlockedVault {
 
 impl Draft<'_> {
     /// Merges secrets from elsewhere and returns how each of them stood to the vault before. Those that are
-    /// new go in together, so that many of them cost no more than one pass over the index. A name that
-    /// comes twice for one scope becomes two versions, the later one the current one.
+    /// new go in together, so that many of them cost no more than one pass over the index.
     ///
     /// # Errors
     ///
-    /// [`ChangeError::OtherValues`] with [`OnConflict::Fail`], else when a limit is reached. The draft may
-    /// be half changed then and is of no use any more.
+    /// [`ChangeError::NameTwice`] when two of them have one scope and name, [`ChangeError::OtherValues`] with
+    /// [`OnConflict::Fail`], else when a limit is reached. The draft may be half changed then and is of no
+    /// use any more.
     pub fn merge(
         &mut self,
         incoming: &[Incoming],
         on_conflict: OnConflict,
         now: u64,
     ) -> Result<Vec<Standing>, ChangeError> {
+        check_distinct(incoming)?;
         let standings = self.compare(incoming)?;
         let with = |wanted| {
             let each = incoming.iter().zip(&standings);
@@ -87,9 +88,9 @@ impl Draft<'_> {
                 with(Standing::Conflict).map(|secret| secret.name.clone()).collect(),
             ));
         }
-        let again = self.put_new(with(Standing::New).collect(), now)?;
+        self.put_new(with(Standing::New).collect(), now)?;
         let overwritten = with(Standing::Conflict).filter(|_| on_conflict == OnConflict::Overwrite);
-        for secret in overwritten.chain(again) {
+        for secret in overwritten {
             self.put(&secret.scope, &secret.name, &secret.value, now)?;
         }
         Ok(standings)
@@ -114,8 +115,8 @@ impl Draft<'_> {
         Ok(if same { Standing::Unchanged } else { Standing::Conflict })
     }
 
-    /// Stores first versions, all in one pass, and returns the secrets whose names came a second time.
-    fn put_new<'i>(&mut self, new: Vec<&'i Incoming>, now: u64) -> Result<Vec<&'i Incoming>, ChangeError> {
+    /// Stores first versions, all in one pass.
+    fn put_new(&mut self, new: Vec<&Incoming>, now: u64) -> Result<(), ChangeError> {
         if let Some(large) = new.iter().find(|secret| secret.value.len() > MAX_VALUE) {
             return Err(ChangeError::ValueTooLarge(large.value.len()));
         }
@@ -126,21 +127,18 @@ impl Draft<'_> {
             self.enter_scope(scope)?;
         }
         let scopes = self.scope_positions(new.iter().copied());
-        let mut named = HashSet::with_capacity(new.len());
-        let (first, again): (Vec<_>, Vec<_>) =
-            new.into_iter().partition(|secret| named.insert((&secret.scope, &secret.name)));
-        let values: Vec<&SecretBytes> = first.iter().map(|secret| &secret.value).collect();
+        let values: Vec<&SecretBytes> = new.iter().map(|secret| &secret.value).collect();
         let sealed = seal_all(self.root(), self.vault.header().vault_id, &values);
-        let mut records = Vec::with_capacity(first.len());
-        self.fresh.reserve(first.len());
-        for (secret, Sealed { id, message, sha256 }) in first.into_iter().zip(sealed) {
+        let mut records = Vec::with_capacity(new.len());
+        self.fresh.reserve(new.len());
+        for (secret, Sealed { id, message, sha256 }) in new.into_iter().zip(sealed) {
             let (scope, name) = (scopes[&secret.scope], secret.name.as_str());
             let sealed_len = u32::try_from(message.len()).unwrap_or(u32::MAX);
             records.push(ValueRecord { scope, name, version: 1, created: now, id, sealed_len, sha256 });
             self.fresh.insert(id, message);
         }
         self.index.values.insert_all(records)?;
-        Ok(again)
+        Ok(())
     }
 
     /// Returns where the scopes of these secrets stand in the index. Many secrets have few scopes.
@@ -150,6 +148,17 @@ impl Draft<'_> {
     ) -> BTreeMap<&'i Scope, u32> {
         let scopes: BTreeSet<&Scope> = secrets.into_iter().map(|secret| &secret.scope).collect();
         scopes.into_iter().filter_map(|scope| Some((scope, self.index.scope_position(scope)?))).collect()
+    }
+}
+
+/// Checks that no two secrets have one scope and name.
+fn check_distinct(incoming: &[Incoming]) -> Result<(), ChangeError> {
+    let mut named = HashSet::with_capacity(incoming.len());
+    match incoming.iter().find(|secret| !named.insert((&secret.scope, &secret.name))) {
+        None => Ok(()),
+        Some(Incoming { scope, name, .. }) => {
+            Err(ChangeError::NameTwice { name: name.clone(), scope: scope.clone() })
+        }
     }
 }
 

@@ -109,10 +109,24 @@ fn scopes_that_are_new_move_the_others() {
 }
 
 #[test]
-fn a_name_that_comes_twice_becomes_two_versions() {
+fn a_name_that_comes_twice_is_refused() {
+    let store = sample(&[("A", "1")]);
+    for secrets in [[("A", "1"), ("A", "2")], [("A", "1"), ("A", "1")], [("B", "1"), ("B", "2")]] {
+        for on_conflict in [Fail, Overwrite, Skip] {
+            let error = merge(&store, &secrets, on_conflict).unwrap_err().to_string();
+            let named = format!("nothing was stored, {} comes twice for workspace default", secrets[0].0);
+            assert_eq!(error, named);
+        }
+    }
+    assert_eq!(content(&store), ["A/1=1"]);
+}
+
+#[test]
+fn one_name_in_two_scopes_does_not_come_twice() {
     let store = sample(&[]);
-    assert_eq!(merge(&store, &[("A", "1"), ("B", "b"), ("A", "2")], Fail).unwrap(), [New, New, New]);
-    assert_eq!(content(&store), ["A/2=2", "A/1=1", "B/1=b"]);
+    let mut secrets = incoming(&[("A", "1"), ("A", "2")]);
+    secrets[0].scope = Scope::Tenant(TenantId::default());
+    assert!(change(&store, |draft| draft.merge(&secrets, Fail, 2)).is_ok());
 }
 
 #[test]
