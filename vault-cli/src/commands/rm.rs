@@ -64,10 +64,12 @@ pub(crate) fn run(ctx: &Context, args: &RmArguments) -> Result<RmReport, Command
     let previous = if args.purge { Previous::Drop } else { Previous::Keep };
     let committed = access.change(opened, previous, |draft| {
         claim(draft, &place)?;
-        if !args.force {
+        let users = if args.force {
+            draft.uses(&scope, &args.name)?
+        } else {
             draft.check_unused(&scope, &args.name)?;
-        }
-        let users = draft.uses(&scope, &args.name)?;
+            Vec::new()
+        };
         Ok((draft.remove(&scope, &args.name)?, users))
     })?;
     let (versions, users) = committed.outcome;

@@ -175,6 +175,17 @@ mod tests {
     }
 
     #[test]
+    fn a_long_list_of_connections_that_use_a_secret_is_cut() {
+        let connections = (10..22).map(|nth| connection(&format!("c{nth}"), "A", 1)).collect();
+        let refused = ChangeError::SecretInUse { name: name("A"), scope: scope(), connections }.to_string();
+        assert!(
+            refused.starts_with("A in workspace default is used by 12 connections: c10 (workspace"),
+            "{refused}"
+        );
+        assert!(refused.ends_with("c19 (workspace default), and 2 more"), "{refused}");
+    }
+
+    #[test]
     fn put_remove_and_rekey_keep_the_connections() {
         let store = connected();
         change(&store, |draft| put(draft, "B", "b")).unwrap();

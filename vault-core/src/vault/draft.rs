@@ -112,11 +112,10 @@ pub enum ChangeError {
     },
 }
 
-/// Names connections in words: how many, which, and where they are.
+/// Names connections in words: how many, which of them first, and where they are.
 fn listed(connections: &[Connection]) -> String {
     let plural = if connections.len() == 1 { "" } else { "s" };
-    let names: Vec<String> = connections.iter().map(ToString::to_string).collect();
-    format!("{} connection{plural}: {}", names.len(), names.join(", "))
+    format!("{} connection{plural}: {}", connections.len(), first_names(connections))
 }
 
 /// What [`Draft::put`] did.
