@@ -76,6 +76,23 @@ fn a_multi_line_pem_and_a_value_of_a_megabyte_are_imported() {
 }
 
 #[test]
+fn a_piece_of_a_pem_without_quotes_is_no_name() {
+    let home = Home::new();
+    let piece = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
+    let missing = "line 3: the name looks like a piece of a value: is a quote missing above?";
+    for ending in ["==", "=", "=x"] {
+        let text = format!("A=1\nKEY=-----BEGIN PRIVATE KEY-----\n{piece}{ending}\n");
+        let said = import(&home, &[], &text);
+        said.fails(1, &[missing, "nothing was stored"]);
+        assert!(!said.stderr.contains(&piece[..12]) && said.stdout.is_empty(), "{}", said.stderr);
+    }
+    let json = format!("{{\"{piece}\": \"x\"}}");
+    import(&home, &["--format", "json"], &json).fails(1, &["name 1: the name looks like a piece"]);
+    assert!(!home.vault().exists());
+    import(&home, &["--only", "A"], &format!("A=1\n{piece}==\n")).succeeds();
+}
+
+#[test]
 fn an_import_is_one_write_and_one_without_news_is_none() {
     let home = Home::new();
     home.put("A", "0");

@@ -8,6 +8,7 @@ use vault_core::format::MAX_VALUE;
 use vault_core::json;
 use vault_core::name::{Scope, SecretName};
 use vault_core::secret::SecretString;
+use vault_core::secret_like::looks_like_a_secret;
 use vault_core::vault::merge::Incoming;
 
 use super::{ImportArguments, ImportFormat};
@@ -42,6 +43,13 @@ pub(super) fn read(
     {
         let line = || place_in(args.format, bytes, &text, position);
         let name = SecretName::parse(&text).map_err(|error| bad_line(label, line(), &error.to_string()))?;
+        if looks_like_a_secret(name.as_str()) {
+            return Err(bad_line(
+                label,
+                line(),
+                "the name looks like a piece of a value: is a quote missing above?",
+            ));
+        }
         match value.filter(|value| args.allow_empty || !value.expose_secret().is_empty()) {
             None => empty.push(name),
             Some(value) if value.expose_secret().len() > MAX_VALUE => {
