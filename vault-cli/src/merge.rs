@@ -2,10 +2,15 @@
 //! another value, and what became of each.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use clap::ValueEnum;
 use serde::Serialize;
-use vault_core::vault::merge::{OnConflict, Standing};
+use vault_core::connection::Connection;
+use vault_core::vault::draft::ChangeError;
+use vault_core::vault::merge::{Incoming, OnConflict, Standing};
+
+use crate::error::{CommandError, change_refused};
 
 /// The values of `--on-conflict`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -79,6 +84,31 @@ pub(crate) fn counted(outcomes: impl Iterator<Item = Outcome>) -> String {
         .map(|(outcome, count): (_, usize)| format!("{count} {}", outcome.word()))
         .collect();
     counts.join(", ")
+}
+
+/// Says what the merge of secrets itself would refuse, before anybody is asked.
+pub(crate) fn refuse_other_values(
+    vault: &Path,
+    secrets: &[Incoming],
+    outcomes: impl Iterator<Item = Outcome>,
+) -> Result<(), CommandError> {
+    let names: Vec<_> = conflicting(secrets, outcomes).map(|secret| secret.name.clone()).collect();
+    if names.is_empty() { Ok(()) } else { Err(change_refused(vault, &ChangeError::OtherValues(names))) }
+}
+
+/// Says what the merge of connections itself would refuse, before anybody is asked.
+pub(crate) fn refuse_other_connections(
+    vault: &Path,
+    connections: &[Connection],
+    outcomes: impl Iterator<Item = Outcome>,
+) -> Result<(), CommandError> {
+    let ids: Vec<_> = conflicting(connections, outcomes).map(|found| found.id.clone()).collect();
+    if ids.is_empty() { Ok(()) } else { Err(change_refused(vault, &ChangeError::OtherConnections(ids))) }
+}
+
+fn conflicting<T>(incoming: &[T], outcomes: impl Iterator<Item = Outcome>) -> impl Iterator<Item = &T> {
+    let each = incoming.iter().zip(outcomes);
+    each.filter(|(_, outcome)| *outcome == Outcome::Conflict).map(|(found, _)| found)
 }
 
 #[cfg(test)]

@@ -7,16 +7,16 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use vault_core::name::{Scope, SecretName, escape_deceptive};
+use vault_core::name::{Scope, escape_deceptive};
 use vault_core::store::Previous;
-use vault_core::vault::draft::{ChangeError, Draft};
+use vault_core::vault::draft::Draft;
 use vault_core::vault::merge::{Incoming, Standing};
 
 use self::file::Found;
 use crate::context::{Context, Place};
-use crate::error::{CommandError, bad_file, change_refused};
+use crate::error::{CommandError, bad_file};
 use crate::input::read_env_file;
-use crate::merge::{Conflict, Outcome, counted};
+use crate::merge::{Conflict, Outcome, counted, refuse_other_values};
 use crate::report::{PlaceRef, Report};
 use crate::selection::Selection;
 use crate::vault_access::{VaultAccess, claim};
@@ -138,26 +138,11 @@ fn store(
     if args.dry_run {
         return Ok(planned);
     }
-    refuse_conflicts(access, incoming, &planned)?;
+    refuse_other_values(&access.path(), incoming, planned.iter().copied())?;
     if !planned.iter().any(|outcome| outcome.is_written()) {
         return Ok(planned);
     }
     access.change(opened, Previous::Keep, merge).map(|committed| outcomes(committed.outcome))
-}
-
-/// Says what the merge itself would refuse.
-fn refuse_conflicts(
-    access: &VaultAccess<'_>,
-    incoming: &[Incoming],
-    planned: &[Outcome],
-) -> Result<(), CommandError> {
-    let conflicts = incoming.iter().zip(planned).filter(|(_, outcome)| **outcome == Outcome::Conflict);
-    let names: Vec<SecretName> = conflicts.map(|(secret, _)| secret.name.clone()).collect();
-    if names.is_empty() {
-        Ok(())
-    } else {
-        Err(change_refused(&access.path(), &ChangeError::OtherValues(names)))
-    }
 }
 
 fn report(scope: &Scope, found: Found, outcomes: &[Outcome], dry_run: bool, file: String) -> ImportReport {

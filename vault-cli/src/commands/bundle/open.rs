@@ -11,13 +11,13 @@ use vault_core::name::{Scope, escape_deceptive};
 use vault_core::store::{Previous, single};
 use vault_core::vault::LockedVault;
 use vault_core::vault::bundle::{Contents, Standings};
-use vault_core::vault::draft::{ChangeError, Draft};
+use vault_core::vault::draft::Draft;
 use vault_core::vault::merge::Standing;
 
 use super::{ConnectionRef, counted_all};
 use crate::arguments::ScopeKind;
 use crate::context::{Context, Place};
-use crate::error::{CommandError, Kind, bad_bundle, bad_file, cannot_open_bundle, change_refused, no_bundle};
+use crate::error::{CommandError, Kind, bad_bundle, bad_file, cannot_open_bundle, no_bundle};
 use crate::merge::{self, Conflict, Outcome};
 use crate::report::{PlaceRef, Report, SecretRef};
 use crate::sources::Sources;
@@ -88,8 +88,7 @@ impl Report for OpenReport {
 
 impl OpenReport {
     fn outcomes(&self) -> impl Iterator<Item = Outcome> {
-        let connections = self.connections.iter().map(|row| row.outcome);
-        self.secrets.iter().map(|row| row.outcome).chain(connections)
+        outcomes(&self.secrets).chain(outcomes(&self.connections))
     }
 
     /// Lists what becomes of each secret and connection, in columns.
@@ -123,7 +122,9 @@ pub(crate) fn run(ctx: &Context, args: &OpenArguments) -> Result<OpenReport, Com
     if args.dry_run {
         return Ok(planned);
     }
-    refuse_conflicts(&access.path(), &planned, &contents)?;
+    let vault = access.path();
+    merge::refuse_other_values(&vault, &contents.secrets, outcomes(&planned.secrets))?;
+    merge::refuse_other_connections(&vault, &contents.connections, outcomes(&planned.connections))?;
     if !planned.outcomes().any(Outcome::is_written) {
         return Ok(planned);
     }
@@ -184,24 +185,8 @@ fn rows<T>(carried: impl Iterator<Item = T>, standings: &[Standing], on_conflict
     each.map(|(carried, standing)| Row { carried, outcome: Outcome::of(*standing, on_conflict) }).collect()
 }
 
-/// What the merge itself would refuse is said before anybody is asked.
-fn refuse_conflicts(vault: &Path, planned: &OpenReport, contents: &Contents) -> Result<(), CommandError> {
-    let secrets: Vec<_> =
-        conflicts(&planned.secrets, &contents.secrets).map(|found| found.name.clone()).collect();
-    if !secrets.is_empty() {
-        return Err(change_refused(vault, &ChangeError::OtherValues(secrets)));
-    }
-    let connections: Vec<_> =
-        conflicts(&planned.connections, &contents.connections).map(|found| found.id.clone()).collect();
-    if !connections.is_empty() {
-        return Err(change_refused(vault, &ChangeError::OtherConnections(connections)));
-    }
-    Ok(())
-}
-
-fn conflicts<'c, T, U>(rows: &[Row<T>], contents: &'c [U]) -> impl Iterator<Item = &'c U> {
-    let each = rows.iter().zip(contents);
-    each.filter(|(row, _)| row.outcome == Outcome::Conflict).map(|(_, found)| found)
+fn outcomes<T>(rows: &[Row<T>]) -> impl Iterator<Item = Outcome> {
+    rows.iter().map(|row| row.outcome)
 }
 
 /// Shows what is going to happen, and asks on a terminal.
