@@ -222,6 +222,14 @@ fn a_file_is_private_whatever_was_there() {
 }
 
 #[test]
+fn a_file_is_ours_to_read_whatever_the_umask_takes() {
+    let home = home_with(&["x"]);
+    home.bash("umask 0777; $KEYWARD export --file out").succeeds();
+    let mode = fs::metadata(home.path().join("out")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o600);
+}
+
+#[test]
 fn a_link_is_not_followed() {
     let home = home_with(&["x"]);
     let target = home.write("target", "before");

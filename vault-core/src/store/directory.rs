@@ -107,6 +107,14 @@ impl Directory {
         fchmod(file, PRIVATE).map_err(StoreError::io("set the mode of", &self.path_of(name)))
     }
 
+    /// Does the same where the file system has modes, and leaves it at that where it has none.
+    pub(super) fn give_us_access_by_mode(&self, name: &OsStr, file: &File) -> Result<(), StoreError> {
+        match fchmod(file, PRIVATE) {
+            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            set => set.map_err(StoreError::io("set the mode of", &self.path_of(name))),
+        }
+    }
+
     fn checked_file(&self, name: &OsStr, descriptor: OwnedFd) -> Result<(File, u64), StoreError> {
         let path = self.path_of(name);
         let length = trust::check_file(&stat_open(&descriptor, &path)?, &path)?;

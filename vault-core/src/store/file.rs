@@ -108,8 +108,7 @@ impl Names {
 
     /// Returns a name that nobody can have foreseen.
     pub(super) fn new_temp(&self) -> io::Result<OsString> {
-        let random = getrandom::u64().map_err(|error| io::Error::other(error.to_string()))?;
-        Ok(joined(&[&self.temp_prefix, OsStr::new(&format!("{random:016x}"))]))
+        Ok(joined(&[&self.temp_prefix, OsStr::new(&format!("{:016x}", random()?))]))
     }
 
     fn has(&self, name: &OsStr) -> bool {
@@ -121,6 +120,10 @@ impl Names {
         let random = name.as_bytes().strip_prefix(self.temp_prefix.as_bytes());
         random.is_some_and(|random| random.len() == 16 && random.iter().all(u8::is_ascii_hexdigit))
     }
+}
+
+pub(super) fn random() -> io::Result<u64> {
+    getrandom::u64().map_err(|error| io::Error::other(error.to_string()))
 }
 
 fn joined(parts: &[&OsStr]) -> OsString {

@@ -1,14 +1,15 @@
 //! A single file that a person named, beside no vault: it is written once and whole, durable and private,
 //! without a lock, and read wherever it came from. What the bytes mean is the caller's business.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, fstat, open};
 use rustix::io::Errno;
 
 use super::directory::Directory;
-use super::file::{FileSnapshot, Names, directory_of, write_durably};
+use super::file::{FileSnapshot, directory_of, random, write_durably};
 use super::{StoreError, trust};
 use crate::format::Snapshot;
 
@@ -23,8 +24,10 @@ pub enum Existing {
 
 /// Writes `bytes` to the file at `path`, for us alone: all of them are on disk, or nothing has the name.
 ///
-/// The directory may be anybody's (a stick, a shared folder): nobody can read or alter what is sealed. It
-/// has to be there.
+/// The directory has to be there, and may be anybody's (a stick, a shared folder). Whoever may change it can put
+/// another file in the place of this one, and whoever finds a file system without modes can read it: what is
+/// sealed bears both, plain text does not. A process that is killed leaves a temporary file, `.keyward.tmp.` and
+/// a number, with some or all of the bytes, for us alone; nobody removes it.
 ///
 /// # Errors
 ///
@@ -33,7 +36,7 @@ pub enum Existing {
 pub fn write(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), StoreError> {
     let target = Target::find(path)?;
     target.check(existing)?;
-    let temp = target.names.new_temp().map_err(StoreError::io("name a temporary file for", path))?;
+    let temp = temp_name().map_err(StoreError::io("name a temporary file for", path))?;
     let written = target.write_temp(&temp, bytes).and_then(|()| target.publish(&temp, existing));
     // After a link the first name is one too many; after a failure it is all that there is.
     let _ = target.directory.unlink(&temp);
@@ -76,20 +79,23 @@ pub fn read(path: &Path) -> Result<Option<Box<dyn Snapshot>>, StoreError> {
 #[derive(Debug)]
 struct Target<'p> {
     directory: Directory,
-    names: Names,
+    name: &'p OsStr,
     path: &'p Path,
 }
 
 impl<'p> Target<'p> {
     fn find(path: &'p Path) -> Result<Self, StoreError> {
-        Ok(Self { names: Names::of(path)?, directory: Directory::open_anyones(directory_of(path))?, path })
+        let name = path.file_name();
+        let name =
+            name.ok_or_else(|| StoreError::NotAFile { path: path.to_owned(), found: "a directory" })?;
+        Ok(Self { directory: Directory::open_anyones(directory_of(path))?, name, path })
     }
 
     fn check(&self, existing: Existing) -> Result<(), StoreError> {
         match existing {
-            Existing::Keep if self.directory.has(&self.names.vault)? => Err(self.exists()),
+            Existing::Keep if self.directory.has(self.name)? => Err(self.exists()),
             Existing::Keep => Ok(()),
-            Existing::Replace => self.directory.check_replaceable(&self.names.vault),
+            Existing::Replace => self.directory.check_replaceable(self.name),
         }
     }
 
@@ -97,17 +103,18 @@ impl<'p> Target<'p> {
         StoreError::Exists { path: self.path.to_owned() }
     }
 
-    /// The mode is only ever narrowed by a umask: a file system without modes need not be asked again.
     fn write_temp(&self, temp: &OsStr, bytes: &[u8]) -> Result<(), StoreError> {
-        write_durably(&self.directory.create_file(temp)?, bytes, self.path)
+        let file = self.directory.create_file(temp)?;
+        self.directory.give_us_access_by_mode(temp, &file)?;
+        write_durably(&file, bytes, self.path)
     }
 
     fn publish(&self, temp: &OsStr, existing: Existing) -> Result<(), StoreError> {
         let published = match existing {
-            Existing::Keep => self.directory.publish_new(temp, &self.names.vault),
+            Existing::Keep => self.directory.publish_new(temp, self.name),
             Existing::Replace => {
-                self.directory.check_replaceable(&self.names.vault)?;
-                self.directory.rename(temp, &self.names.vault)
+                self.directory.check_replaceable(self.name)?;
+                self.directory.rename(temp, self.name)
             }
         };
         published.map_err(|error| match error {
@@ -115,4 +122,10 @@ impl<'p> Target<'p> {
             _ => StoreError::io("create", self.path)(error),
         })
     }
+}
+
+/// Returns a name that nobody can have foreseen. It is short whatever the file's own name is, and longer than those
+/// that the writer of a vault called `keyward` takes for its own and sweeps.
+fn temp_name() -> io::Result<OsString> {
+    Ok(format!(".keyward.tmp.{:032x}", random()?).into())
 }

@@ -43,6 +43,18 @@ fn a_file_is_written_whole_private_and_alone() {
 }
 
 #[test]
+fn the_longest_name_serves() {
+    let home = tempdir().unwrap();
+    let path = home.path().join("n".repeat(255));
+    for existing in [Existing::Keep, Existing::Replace] {
+        single::write(&path, b"new", existing).unwrap();
+    }
+    assert_eq!(names(home.path()).len(), 1);
+    assert!(single::write(&home.path().join("n".repeat(256)), b"new", Existing::Keep).is_err());
+    assert_eq!(names(home.path()).len(), 1, "what is refused leaves nothing over");
+}
+
+#[test]
 fn a_name_that_is_taken_is_kept() {
     let home = tempdir().unwrap();
     let path = home.path().join("b");
