@@ -15,7 +15,7 @@ pub(super) fn write(file: &Path, text: &[u8]) -> Result<(), CommandError> {
     single::write(file, text, Existing::Replace).map_err(|error| not_written(file, &error))
 }
 
-/// Refuses what keyward keeps, wherever it is, and a place where [`write`] would fail.
+/// Refuses what keyward keeps, wherever it is, and a place where [`write`](self::write()) would fail.
 pub(super) fn check(ctx: &Context, file: &Path) -> Result<(), CommandError> {
     let unreadable = |error| not_written(file, &error);
     single::check(file, Existing::Replace).map_err(unreadable)?;
