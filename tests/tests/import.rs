@@ -125,6 +125,16 @@ fn a_bad_line_behind_good_ones_stores_nothing() {
 }
 
 #[test]
+fn an_empty_pipe_is_an_error_and_an_empty_file_is_not() {
+    let home = Home::new();
+    import(&home, &[], "").fails(1, &["stdin is empty"]);
+    import(&home, &["--format", "json"], "").fails(1, &["stdin is empty"]);
+    home.write("empty.env", "");
+    home.run(["import", "empty.env"]).fails(0, &["nothing to import"]);
+    assert!(!home.vault().exists());
+}
+
+#[test]
 fn a_dry_run_lists_conflicts_and_stores_nothing() {
     let home = Home::new();
     home.put("A", "1");

@@ -68,7 +68,7 @@ pub(crate) enum Command {
     Connections(connections::ConnectionsArguments),
     /// Show which connections break if a secret is rotated
     Uses(uses::UsesArguments),
-    /// Carry secrets to another vault in one sealed file
+    /// Carry secrets and connections to another vault in one sealed file
     Bundle(bundle::BundleArguments),
     /// Show the vault, its key slots, which source opens it, and what it protects
     Status(status::StatusArguments),

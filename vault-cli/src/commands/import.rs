@@ -14,7 +14,7 @@ use vault_core::vault::merge::{Incoming, Standing};
 
 use self::file::Found;
 use crate::context::{Context, Place};
-use crate::error::{CommandError, bad_file};
+use crate::error::{CommandError, Kind, bad_file};
 use crate::input::read_env_file;
 use crate::merge::{Conflict, Outcome, counted, refuse_other_values};
 use crate::report::{PlaceRef, Report};
@@ -106,6 +106,11 @@ pub(crate) fn run(ctx: &Context, args: &ImportArguments) -> Result<ImportReport,
     let place = ctx.place()?;
     let access = VaultAccess::new(ctx)?;
     let (label, bytes) = read_env_file(&args.file)?;
+    if bytes.is_empty() && args.file.as_os_str() == "-" {
+        // What should have written there has failed, and `import` must not make a success of it.
+        return Err(CommandError::new(Kind::Failed, "stdin is empty: there is nothing to import")
+            .hint("see what the command before the pipe says"));
+    }
     let found = file::read(args, &place.scope(), &label, bytes.expose_secret())?;
     let outcomes = store(&access, &place, &found.secrets, args)?;
     Ok(report(&place.scope(), found, &outcomes, args.dry_run, label))
