@@ -41,3 +41,7 @@ pub mod json;
 pub mod export;
 
 pub mod creds;
+
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::overlay::parse as parse_own;
 pub use self::overlay::{RegistryError, RegistryProblem};
 pub use self::registry::Registry;
 pub use self::rules::Mistake;

@@ -14,7 +14,8 @@ use crate::format::{MAX_FILE, Revision, Snapshot};
 mod directory;
 mod file;
 mod lock;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "fuzzing needs a part of it"))]
 pub(crate) mod memory;
 pub mod single;
 mod trust;

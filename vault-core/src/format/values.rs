@@ -89,7 +89,7 @@ const fn message_len(padded_rest: usize) -> usize {
     LENGTH_LEN + padded_rest + OVERHEAD
 }
 
-fn value_context(vault_id: VaultId, id: ValueId) -> Vec<u8> {
+pub(crate) fn value_context(vault_id: VaultId, id: ValueId) -> Vec<u8> {
     let mut context = Vec::with_capacity(36);
     context.extend_from_slice(&VERSION.to_le_bytes());
     context.extend_from_slice(&SUITE.to_le_bytes());

@@ -106,7 +106,7 @@ fn read_file(path: &Path) -> Result<Vec<Own>, RegistryProblem> {
 }
 
 /// Returns the entries with their lines, each checked by itself.
-fn parse(text: &str) -> Result<Vec<(usize, ProviderEntry)>, RegistryProblem> {
+pub(crate) fn parse(text: &str) -> Result<Vec<(usize, ProviderEntry)>, RegistryProblem> {
     let file: RegistryFile = toml_text::read(text, FORM).map_err(RegistryProblem::Syntax)?;
     if file.schema != SCHEMA {
         return Err(RegistryProblem::Schema { found: file.schema });

@@ -147,6 +147,12 @@ pub(crate) fn seed_file(seed: [u8; 32], hostname: &str) -> (Vec<u8>, SlotKey) {
     (seed.encode().to_vec(), seed.derive_key())
 }
 
+/// Reads a seed file and writes it again, for fuzzing; `None` where it is refused.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn seed_file_again(file: &[u8]) -> Option<Vec<u8>> {
+    Seed::read(file).ok().map(|seed| seed.encode().to_vec())
+}
+
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;

@@ -21,7 +21,7 @@ struct State {
 impl MemoryStore {
     /// Returns the bytes of the current generation.
     pub(crate) fn current(&self) -> Vec<u8> {
-        self.0.borrow().current.clone().unwrap()
+        self.0.borrow().current.clone().expect("something was written")
     }
 
     /// Returns the bytes of the previous generation.

@@ -1,0 +1,10 @@
+//! Secrets as other programs read them, read back.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use vault_core::fuzzing;
+
+fuzz_target!(|bytes: &[u8]| {
+    fuzzing::export(bytes);
+});

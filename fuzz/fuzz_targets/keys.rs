@@ -1,0 +1,10 @@
+//! Key texts, recovery codes, seed files.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use vault_core::fuzzing;
+
+fuzz_target!(|bytes: &[u8]| {
+    fuzzing::keys(bytes);
+});

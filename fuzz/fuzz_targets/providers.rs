@@ -1,0 +1,10 @@
+//! A user's own files of providers.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use vault_core::fuzzing;
+
+fuzz_target!(|bytes: &[u8]| {
+    fuzzing::providers(bytes);
+});
