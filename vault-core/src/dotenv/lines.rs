@@ -33,13 +33,20 @@ pub fn read(file: &Path, text: &[u8]) -> Result<Vec<Assignment>, DotenvError> {
     let ends = places.iter().skip(1).map(|next| next.line_at).chain([text.len()]);
     let mut counter = LineCounter::default();
     let pieces = places.iter().zip(ends).map(|(place, end)| {
-        let read = parse_text(&text[place.line_at..end]);
+        let piece = &text[place.line_at..end];
+        // Behind the start of a file a byte order mark is a part of the name; a second one keeps it that.
+        let read = match place.line_at > 0 && piece.starts_with(BYTE_ORDER_MARK) {
+            true => parse_text(&format!("{BYTE_ORDER_MARK}{piece}")),
+            false => parse_text(piece),
+        };
         let line = counter.line_at(text, place.line_at);
         let own = read.ok().and_then(|piece| piece.into_iter().next());
         own.map(|(name, value)| Assignment { line, name, value })
     });
     Ok(pieces.flatten().collect())
 }
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// On which line of a `.env` text each name is given its last value.
 #[derive(Default)]

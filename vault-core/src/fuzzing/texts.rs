@@ -11,7 +11,11 @@ use super::line_count;
 use super::written::{check_dotenv, check_json, secrets_of};
 use crate::connection::{Label, Setting};
 use crate::dotenv::dialect::{Dialect, End, Reading};
-use crate::dotenv::{self as env, EnvFile, lines, lint};
+use crate::dotenv::{
+    self as env, EnvFile,
+    lines::{self, Lines},
+    lint,
+};
 use crate::format::index::ScopeRecord;
 use crate::json::{self, JsonError, JsonMistake};
 use crate::name::{ConnectionId, MAX_CONNECTION_ID, MAX_ID, MAX_SECRET_NAME};
@@ -51,8 +55,9 @@ fn check_lines(file: &EnvFile, bytes: &[u8]) {
         assignments.iter().map(|one| (one.name.as_str(), one.value.expose_secret())).collect();
     let whole = file.iter().map(|(name, value)| (name, value.expose_secret()));
     assert!(whole.eq(one_by_one), "a file is another one line by line");
+    let lines = Lines::of(bytes);
     for (name, _) in file.iter() {
-        let line = lines::line_of_name(bytes, name);
+        let line = lines.get(name);
         let last = assignments.iter().rfind(|one| one.name == name).map(|one| one.line);
         assert_eq!(line, last, "a name is on two lines at once");
     }

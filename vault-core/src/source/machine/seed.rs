@@ -81,7 +81,7 @@ impl Seed {
 /// Returns what stands before the check line if the check is right.
 fn checked_body(file: &[u8]) -> Option<&str> {
     let text = str::from_utf8(file).ok().filter(|text| text.len() <= MAX_LEN)?;
-    let (body, check) = text.split_at(text.len().checked_sub(CHECK_LINE_LEN)?);
+    let (body, check) = text.split_at_checked(text.len().checked_sub(CHECK_LINE_LEN)?)?;
     (check == check_line(body)).then_some(body)
 }
 
