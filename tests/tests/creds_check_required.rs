@@ -209,6 +209,40 @@ fn a_connection_matters_beside_what_occurs_and_where_nothing_is_declared() {
 }
 
 #[test]
+fn a_connection_requires_a_secret_that_no_provider_has() {
+    let home = Home::new();
+    connect(&home, "own", &["--secret-id", "CUSTOM_SLACK", "--allow-missing"]);
+    let said = check(&home, &["--json"]);
+    assert_eq!((said.code, said.json()["assumed_all"].as_bool()), (7, Some(false)), "{said}");
+    assert_eq!(said.json()["missing"].to_string(), r#"["CUSTOM_SLACK"]"#);
+    assert!(ids(&said).is_empty());
+    let text = check(&home, &[]).text();
+    assert!(
+        text.contains("REQUIRED BY  NAME          STATE    SOURCE\nconnection   CUSTOM_SLACK  missing  -\n"),
+        "{text}"
+    );
+    let annotated = check(&home, &["--format", "github"]).text();
+    assert!(annotated.ends_with("::CUSTOM_SLACK is missing: a connection requires it\n"), "{annotated}");
+    connect(&home, "alerts", &["--secret-id", "SLACK_BOT_TOKEN", "--allow-missing"]);
+    let both = check(&home, &["--json"]);
+    assert_eq!(both.json()["missing"].to_string(), r#"["SLACK_BOT_TOKEN","CUSTOM_SLACK"]"#);
+    let declared = check(&home, &["--provider", "ollama", "--json"]);
+    assert_eq!(declared.succeeds().json()["keys"].to_string(), "[]");
+}
+
+#[test]
+fn the_secret_of_a_connection_alone_may_be_in_any_source() {
+    let home = Home::new();
+    connect(&home, "own", &["--secret-id", "CUSTOM_SLACK", "--allow-missing"]);
+    home.write("secrets.env", "CUSTOM_SLACK=x\n");
+    check(&home, &["--secrets-file", "secrets.env"]).succeeds();
+    home.put("CUSTOM_SLACK", "x");
+    assert_eq!(check(&home, &["--json"]).succeeds().json()["keys"][0]["source"]["kind"], "vault");
+    let home = home.with("CUSTOM_SLACK", "x");
+    assert_eq!(check(&home, &["--json"]).succeeds().json()["keys"][0]["source"]["kind"], "env");
+}
+
+#[test]
 fn connections_without_a_secret_or_of_another_workspace_require_nothing() {
     let home = Home::new();
     connect(&home, "open", &["--no-auth"]);

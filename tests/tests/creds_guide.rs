@@ -85,6 +85,34 @@ fn what_is_there_counts_where_nothing_is_declared() {
     assert!(text.contains("keyward creds check --provider github"), "{text}");
 }
 
+/// Stores a connection to a secret that is not there.
+fn connect(home: &Home, id: &str, secret: &str) {
+    let start = ["connections", "set", "--id", id, "--kind", "slack", "--label", "Alerts"];
+    home.run([&start[..], &["--secret-id", secret, "--allow-missing"]].concat()).succeeds();
+}
+
+#[test]
+fn a_connection_counts_where_nothing_is_declared() {
+    let home = Home::new();
+    connect(&home, "alerts", "SLACK_BOT_TOKEN");
+    let text = guide(&home, &[]).succeeds().text();
+    assert!(text.contains("## Slack: to do\n"), "{text}");
+    assert!(text.contains("keyward put SLACK_BOT_TOKEN\n"), "{text}");
+    assert!(!text.contains("in use here: 0"), "{text}");
+}
+
+#[test]
+fn the_secret_of_a_connection_to_no_provider_is_guided_to() {
+    let home = Home::new();
+    connect(&home, "own", "CUSTOM_SLACK");
+    let text = guide(&home, &[]).succeeds().text();
+    assert!(text.contains("- [ ] `CUSTOM_SLACK`: missing\n"), "{text}");
+    assert!(text.contains("```sh\nkeyward creds check\n```"), "{text}");
+    assert!(text.contains("keyward creds require --key CUSTOM_SLACK\n"), "{text}");
+    home.run(["creds", "require", "--key", "CUSTOM_SLACK"]).succeeds();
+    assert!(guide(&home, &[]).succeeds().text().contains("secrets.CUSTOM_SLACK"));
+}
+
 #[test]
 fn the_named_provider_counts_whatever_is_declared() {
     let text = guide(&declared(), &["Claude"]).succeeds().text();

@@ -72,6 +72,19 @@ fn with_nothing_there_nothing_is_listed_and_nothing_is_made() {
 }
 
 #[test]
+fn what_connections_refer_to_is_listed() {
+    let home = Home::new();
+    for (id, secret) in [("alerts", "SLACK_BOT_TOKEN"), ("own", "CUSTOM_SLACK")] {
+        let start = ["connections", "set", "--id", id, "--kind", "slack", "--label", "Alerts"];
+        home.run([&start[..], &["--secret-id", secret, "--allow-missing"]].concat()).succeeds();
+    }
+    let said = list(&home, &["--json"]);
+    assert_eq!(ids(&said), ["slack"]);
+    assert_eq!(said.json()["keys"][0]["name"], "CUSTOM_SLACK");
+    assert_eq!(list(&home, &["--json", "--provider", "groq"]).succeeds().json()["keys"].to_string(), "[]");
+}
+
+#[test]
 fn a_locked_vault_leaves_keys_unknown_and_does_not_fail() {
     let home = Home::new();
     home.put("OPENAI_API_KEY", "x");

@@ -21,8 +21,8 @@
 //!
 //! **Which providers are required** is the caller's [`Choice`]: all that it names, or those of them that are
 //! in use: a required name occurs, even empty, in any source, or the vault has a connection that refers to
-//! one of the provider's names. If none is, all are required, and [`Report::assumed_all`] says so. In an air
-//! gap, cloud providers are reported as skipped.
+//! one of the provider's names. If none is, and no name is required by itself, all are required, and
+//! [`Report::assumed_all`] says so. In an air gap, cloud providers are reported as skipped.
 //!
 //! **When a provider is satisfied.** When all names of one of its groups are present, or when it has no
 //! group. Otherwise the group closest to complete is reported: the fewest names missing or empty, then
@@ -67,7 +67,7 @@ pub struct Request<'a> {
 pub enum Choice {
     /// All of them.
     All,
-    /// Those that are in use; if none is, all of them.
+    /// Those that are in use; if none is, and no name is required by itself, all of them.
     InUse,
 }
 
@@ -136,13 +136,14 @@ fn choose(
         return (candidates, false);
     }
     let in_use: Vec<_> = candidates.iter().copied().filter(|provider| is_in_use(provider, sources)).collect();
-    if in_use.is_empty() { (candidates, true) } else { (in_use, false) }
+    let is_about_nothing = in_use.is_empty() && request.keys.is_empty();
+    if is_about_nothing { (candidates, true) } else { (in_use, false) }
 }
 
 fn is_in_use(provider: &Provider, sources: &Sources<'_>) -> bool {
     let mut required = provider.required().map(|name| sources.find(provider.spellings(name)));
     required.any(|finding| finding.occurs())
-        || provider.names().flat_map(|name| provider.spellings(name)).any(|name| sources.vault.connects(name))
+        || provider.all_spellings().any(|name| sources.vault.connects(name))
 }
 
 fn examine(provider: &'static Provider, sources: &Sources<'_>, strict: bool) -> ProviderReport {

@@ -183,6 +183,11 @@ impl Provider {
         self.required().chain(self.optional.iter().copied())
     }
 
+    /// Returns every name under which anything of the provider may be stored; a name may come twice.
+    pub fn all_spellings(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.names().flat_map(|name| self.spellings(name))
+    }
+
     fn is_called(&self, text: &str) -> bool {
         self.id.eq_ignore_ascii_case(text)
             || self.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(text))

@@ -19,10 +19,15 @@ impl<'a> Wanted<'a> {
     /// Returns every spelling of every name of the providers, and the names that are required by themselves.
     #[must_use]
     pub fn new(providers: &[&'static Provider], keys: &'a [SecretName]) -> Self {
-        let names = providers.iter().flat_map(|provider| provider.names().map(move |name| (provider, name)));
-        let spelling = |(provider, name): (&&'static Provider, _)| provider.spellings(name);
-        let spellings = names.flat_map(spelling).map(|spelling| -> &'a str { spelling });
+        let spellings = providers.iter().flat_map(|provider| provider.all_spellings());
+        let spellings = spellings.map(|spelling| -> &'a str { spelling });
         spellings.chain(keys.iter().map(SecretName::as_str)).collect()
+    }
+
+    /// Returns the names, for a vault that is asked for all of them.
+    #[must_use]
+    pub fn names(&self) -> &[&'a str] {
+        &self.0
     }
 
     /// Returns the names.
@@ -122,7 +127,7 @@ pub struct FileNames {
 pub enum VaultAnswer {
     /// It was opened, or is absent and has nothing.
     Answered {
-        /// Those of the names that have a secret.
+        /// Those of the names that have a secret; more of them do no harm.
         found: Vec<String>,
         /// The names of the secrets that connections refer to.
         connected: Vec<String>,

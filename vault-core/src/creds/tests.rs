@@ -125,6 +125,20 @@ fn the_vault_is_asked_only_for_what_has_no_value_elsewhere() {
 }
 
 #[test]
+fn a_name_by_itself_keeps_a_check_of_what_is_in_use_from_all_providers() {
+    let (registry, keys) = (Registry::built_in(), [SecretName::parse("CUSTOM_SLACK").unwrap()]);
+    let providers: Vec<_> = registry.iter().collect();
+    let (env, files) = (Occurrences::default(), &[][..]);
+    let (keys, registry, providers) = (&keys[..], &registry, &providers[..]);
+    let (choice, air_gap, strict) = (Choice::InUse, false, false);
+    let env = &env;
+    let request = Request { providers, choice, keys, registry, air_gap, strict, env, files };
+    let report = check(&request, |_| VaultAnswer::NotAsked);
+    assert!(!report.ok() && !report.assumed_all && report.providers.is_empty());
+    assert_eq!(report.missing, ["CUSTOM_SLACK"]);
+}
+
+#[test]
 fn the_vault_is_not_asked_for_optional_names_alone() {
     let given = Given { select: &["ollama", "webhook", "mcp", "cron"], locked: true, ..Given::default() };
     let (report, asked) = given.check();

@@ -11,12 +11,13 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use vault_core::creds::{self, Occurrences, Request, State, VaultAnswer, VaultUse, Wanted};
+use vault_core::creds::{self, Choice, Occurrences, Request, State, VaultAnswer, VaultUse, Wanted};
 use vault_core::provider;
 
 use self::files::Files;
 use self::required::{Places, Required, RequiredBy};
-use super::{in_vault, words};
+use super::in_vault::Asked;
+use super::words;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::input;
@@ -33,7 +34,7 @@ const MAX_NAMES: usize = 8;
 ///
 /// What is required: what `--provider`, `--all` and `--require-file` name; else what `[creds]` in the nearest
 /// `.keyward.toml` declares; else every provider in use, which is one of which a required name occurs or to
-/// which a connection belongs; else, with a note, every known provider.
+/// which a connection belongs, and the secrets of other connections; else, with a note, every known provider.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
     /// Look into this `.env` file too; may be given more than once
@@ -173,7 +174,13 @@ fn listed(what: &str, names: &[String]) -> Option<String> {
 pub(crate) fn run(ctx: &Context, args: &CheckArguments) -> Result<CheckReport, CommandError> {
     args.read_stdin_once()?;
     let registry = ctx.registry()?;
-    let required = Required::find(ctx, args, &registry)?;
+    let mut required = Required::find(ctx, args, &registry)?;
+    // Connections say what is in use, so they come first.
+    let asked = (required.choice == Choice::InUse && args.uses(CheckSource::Vault))
+        .then(|| Asked::quietly(ctx, Wanted::new(&required.providers, &[]).names()));
+    if let Some(asked) = asked.as_ref().filter(|_| args.kind.is_none()) {
+        required.keys = asked.of_no_provider(&registry);
+    }
     let wanted = Wanted::new(&required.providers, &required.keys);
     let annotate = args.format == Some(CheckForm::Github);
     let paths = if args.uses(CheckSource::File) { &args.secrets_file[..] } else { &[] };
@@ -194,10 +201,9 @@ pub(crate) fn run(ctx: &Context, args: &CheckArguments) -> Result<CheckReport, C
         if !args.uses(CheckSource::Vault) {
             return VaultAnswer::NotAsked;
         }
-        in_vault::ask(ctx, names).unwrap_or_else(|error| {
-            locked = Some(error);
-            VaultAnswer::Unavailable
-        })
+        let Asked { answer, locked: why } = asked.unwrap_or_else(|| Asked::quietly(ctx, names));
+        locked = why;
+        answer
     });
     tell(ctx, &required, &found, locked.as_ref());
     let Required { by: required_by, places, .. } = required;

@@ -1,12 +1,12 @@
 //! Which providers a command is about that was not told: those that the repository requires, else those of which
-//! something is there.
+//! something is there or to which a connection refers.
 
 use serde::Serialize;
 use vault_core::name::SecretName;
 use vault_core::provider::{Provider, Registry};
 
 use super::declared::Declared;
-use super::presence::{Presence, ProviderFacts, Search};
+use super::presence::{Presence, Search};
 use crate::context::Context;
 use crate::error::CommandError;
 
@@ -48,7 +48,7 @@ impl Needs {
 pub(super) enum Chosen {
     /// `.keyward.toml` requires them.
     Declared,
-    /// Something of them is there.
+    /// Something of them is there, or a connection refers to them.
     Detected,
     /// They were named on the command line.
     Named,
@@ -67,8 +67,7 @@ pub(super) fn choose(search: Search<'_>, named: &[&'static Provider], needs: &Ne
         return (Chosen::Declared, search.look_up(&needs.providers, needs));
     }
     let all: Vec<_> = search.known.iter().collect();
-    let mut found = search.look_up(&all, needs);
-    found.providers.retain(ProviderFacts::occurs);
-    let chosen = if found.providers.is_empty() { Chosen::Nothing } else { Chosen::Detected };
-    (chosen, found)
+    let found = search.look_up_in_use(&all, needs);
+    let is_nothing = found.providers.is_empty() && found.keys.is_empty();
+    (if is_nothing { Chosen::Nothing } else { Chosen::Detected }, found)
 }

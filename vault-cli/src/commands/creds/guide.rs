@@ -20,7 +20,7 @@ use crate::report::Report;
 /// Print how to get, store and check the credentials, as Markdown
 ///
 /// About the providers that are named, else those that `.keyward.toml` requires, else those of which a key is
-/// there. What is there already is marked as done.
+/// there or to which a connection refers. What is there already is marked as done.
 #[derive(Debug, Args)]
 pub(crate) struct GuideArguments {
     /// A provider to be guided through; `keyward creds list --all` shows them
@@ -48,6 +48,13 @@ pub(crate) struct GuideReport {
 impl Report for GuideReport {
     fn write_data(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
         markdown::write(out, self)
+    }
+}
+
+impl GuideReport {
+    /// Tells whether there are keys of which nothing but the vault's connections says that they are needed.
+    fn knows_keys_by_connections_alone(&self) -> bool {
+        self.chosen == Chosen::Detected && !self.presence.keys.is_empty()
     }
 }
 
@@ -90,6 +97,8 @@ fn check_command(chosen: Chosen, presence: &Presence) -> String {
     let is_skipped = |provider: &ProviderFacts| provider.outcome == Outcome::Skipped;
     let air_gap = if presence.providers.iter().any(is_skipped) { " --air-gap" } else { "" };
     match chosen {
+        // Only the vault's connections say that these keys are needed.
+        Chosen::Detected if !presence.keys.is_empty() => format!("keyward creds check{air_gap}"),
         Chosen::Declared | Chosen::Nothing => format!("keyward creds check{air_gap}"),
         Chosen::Detected | Chosen::Named => {
             format!("keyward creds check{air_gap} --provider {}", ids.join(","))

@@ -18,7 +18,7 @@ use crate::report::{Report, counted};
 /// List providers: their kind, the keys that they need, and which of these are there
 ///
 /// Without options: those that `.keyward.toml` requires, and those of which a key is in the environment or in
-/// the vault. A vault that does not open without a prompt stays closed, and what only it could tell is unknown.
+/// the vault, or to which a connection refers. A vault that does not open without a prompt stays closed, and what only it could tell is unknown.
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
     /// List the providers of this kind
@@ -114,10 +114,11 @@ pub(crate) fn run(ctx: &Context, args: &ListArguments) -> Result<ListReport, Com
         needs.keys.clear();
     }
     let search = Search { ctx, known: &known, vault: Vault::IfItOpens, air_gap };
-    let mut presence = search.look_up(&providers, &needs);
-    if !args.is_of_registry() {
-        presence.providers.retain(|provider| provider.declared || provider.occurs());
-    }
+    let presence = if args.is_of_registry() {
+        search.look_up(&providers, &needs)
+    } else {
+        search.look_up_in_use(&providers, &needs)
+    };
     presence.note_locked(ctx);
     Ok(ListReport { presence, of: (!args.is_of_registry()).then_some(known.iter().len()) })
 }

@@ -1,16 +1,18 @@
 //! What is there of what providers need: in the environment, and in the vault where that opens. Names alone,
 //! never a value; the question itself is the library's.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 use vault_core::creds::{
-    self, Choice, KeyReport, Occurrences, Outcome, ProviderReport, Request, State, VaultAnswer, VaultUse,
-    Wanted,
+    self, Choice, KeyReport, Occurrences, Outcome, ProviderReport, Request, State, VaultUse, Wanted,
 };
 use vault_core::format::index::Index;
+use vault_core::name::SecretName;
 use vault_core::provider::{Kind, Provider, Registry};
 
 use super::choice::Needs;
-use super::in_vault;
+use super::in_vault::{self, Asked};
 use crate::context::{Context, Place};
 use crate::error::CommandError;
 
@@ -71,17 +73,40 @@ pub(super) struct ProviderFacts {
 impl Search<'_> {
     /// Looks up what `providers` need, and the keys of `needs`.
     pub(super) fn look_up(self, providers: &[&'static Provider], needs: &Needs) -> Presence {
+        self.look_up_with(None, providers, &needs.keys, needs)
+    }
+
+    /// Looks up what those of `providers` need that are declared, or of which something is there, or to which a
+    /// connection refers; the keys of `needs`, and those of connections to no provider that is known.
+    pub(super) fn look_up_in_use(self, providers: &[&'static Provider], needs: &Needs) -> Presence {
+        let names = Wanted::new(providers, &needs.keys);
+        let asked = self.vault.answer(self.ctx, names.names());
+        let mut keys = needs.keys.clone();
+        keys.extend(asked.of_no_provider(self.known).into_iter().filter(|name| !needs.keys.contains(name)));
+        let connected: HashSet<String> = asked.connected().iter().cloned().collect();
+        let mut found = self.look_up_with(Some(asked), providers, &keys, needs);
+        let connects =
+            |facts: &ProviderFacts| facts.provider.all_spellings().any(|name| connected.contains(name));
+        found.providers.retain(|facts| facts.declared || facts.occurs() || connects(facts));
+        found
+    }
+
+    fn look_up_with(
+        self,
+        asked: Option<Asked>,
+        providers: &[&'static Provider],
+        keys: &[SecretName],
+        needs: &Needs,
+    ) -> Presence {
         let Self { ctx, known: registry, vault, air_gap } = self;
-        let keys = &needs.keys[..];
         let env = Occurrences::in_environment(ctx.inherited_environment(), &Wanted::new(providers, keys));
         let (env, choice) = (&env, Choice::All);
         let request = Request { providers, choice, keys, registry, air_gap, strict: false, env, files: &[] };
         let mut locked = None;
         let found = creds::check(&request, |names| {
-            vault.answer(ctx, names).unwrap_or_else(|error| {
-                locked = Some(error);
-                VaultAnswer::Unavailable
-            })
+            let Asked { answer, locked: why } = asked.unwrap_or_else(|| vault.answer(ctx, names));
+            locked = why;
+            answer
         });
         let facts = |report: ProviderReport| {
             let provider = providers.iter().find(|provider| provider.id == report.id)?;
@@ -93,11 +118,11 @@ impl Search<'_> {
 }
 
 impl Vault<'_> {
-    fn answer(self, ctx: &Context, names: &[&str]) -> Result<VaultAnswer, CommandError> {
+    fn answer(self, ctx: &Context, names: &[&str]) -> Asked {
         match self {
-            Self::IfItOpens => in_vault::ask(ctx, names),
-            Self::None => Ok(in_vault::nothing()),
-            Self::Open(index, place) => Ok(in_vault::answer(index, place, names)),
+            Self::IfItOpens => Asked::quietly(ctx, names),
+            Self::None => Ok(in_vault::nothing()).into(),
+            Self::Open(index, place) => Ok(in_vault::answer(index, place, names)).into(),
         }
     }
 }

@@ -22,7 +22,8 @@ pub(super) fn write(out: &mut dyn Write, report: &CheckReport) -> io::Result<()>
     }
     for key in &report.found.keys {
         let place = report.places.keys.get(&key.name);
-        let requires = place.map_or_else(String::new, |place| format!("{} requires it", place.file));
+        let by = place.map_or("a connection", |place| &place.file);
+        let requires = format!("{by} requires it");
         write_key(out, report, key, place, &requires)?;
     }
     Ok(())

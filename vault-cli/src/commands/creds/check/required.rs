@@ -40,7 +40,7 @@ pub(super) enum RequiredBy {
     Use,
 }
 
-/// Where things are required; what the options name is required nowhere.
+/// Where things are required; what the options name, or connections refer to, is required nowhere.
 #[derive(Debug, Default)]
 pub(super) struct Places {
     /// By the provider's id.

@@ -24,7 +24,7 @@ pub(super) fn write(out: &mut dyn Write, found: &Report, places: &Places) -> io:
         let mut table = TabWriter::new(&mut *out).padding(2);
         writeln!(table, "REQUIRED BY\tNAME\tSTATE\tSOURCE")?;
         for key in &found.keys {
-            let by = places.keys.get(&key.name).map_or("", |place| &place.file);
+            let by = places.keys.get(&key.name).map_or("connection", |place| &place.file);
             let by = escape_deceptive(by);
             writeln!(table, "{by}\t{}\t{}", key.name, standing(key))?;
         }

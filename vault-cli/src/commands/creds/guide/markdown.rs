@@ -32,7 +32,7 @@ fn introduction(guide: &GuideReport) -> String {
     match guide.chosen {
         Chosen::Declared => format!("`.keyward.toml` requires {providers}{and_keys}. {}", progress(guide)),
         Chosen::Detected => format!(
-            "Nothing is declared, but keys of {providers} are here. What this\n\
+            "Nothing is declared; in use here: {providers}{and_keys}. What this\n\
              repository needs is declared by `keyward creds require PROVIDER`.\n\n{}",
             progress(guide)
         ),
@@ -120,6 +120,13 @@ fn write_check(out: &mut dyn Write, guide: &GuideReport) -> io::Result<()> {
     writeln!(out, "This ends with 0 if everything is there, and with 7 if not:\n")?;
     writeln!(out, "```sh\n{}\n```\n", folded(&guide.check, " \\\n  "))?;
     writeln!(out, "## In CI\n")?;
+    if guide.knows_keys_by_connections_alone() {
+        writeln!(out, "A job has no vault, so that it knows no connection. Declare what it is to check,")?;
+        writeln!(out, "then print this guide again:\n")?;
+        let keys = guide.presence.keys.iter().map(|key| format!(" --key {}", key.name));
+        let ids = guide.presence.providers.iter().map(|provider| format!(" {}", provider.id));
+        return writeln!(out, "```sh\nkeyward creds require{}\n```", ids.chain(keys).collect::<String>());
+    }
     writeln!(out, "This job of GitHub Actions fails where a key is missing and says which one.")?;
     writeln!(out, "It needs `keyward` on the runner, and each key as a secret of the repository:\n")?;
     writeln!(out, "```yaml")?;
