@@ -75,6 +75,15 @@ fn a_kind_narrows_what_is_required() {
     check(&home, &["--kind", "stripe"]).fails(0, &["nothing is required, so nothing was checked"]);
     let said = check(&home, &["--all", "--kind", "email", "--json"]);
     assert_eq!((said.code, ids(&said).len() > 2), (7, true), "{said}");
+    check(&home, &["--provider", "openai", "--kind", "slack"]).fails(
+        2,
+        &[
+            "no provider that `--provider` names is of the kind slack",
+            "hint: `keyward creds list --kind slack`",
+        ],
+    );
+    check(&home, &["--provider", "openai,slack", "--kind", "llm", "--air-gap"])
+        .fails(0, &["nothing was checked"]);
     check(&home, &["--kind", "http"]).fails(2, &["possible values: cdc, cron, "]);
 }
 

@@ -72,6 +72,11 @@ impl Required {
         };
         if let Some(kind) = args.kind {
             required.providers.retain(|provider| provider.kind == kind);
+            if required.providers.is_empty() && !args.provider.is_empty() {
+                let message = format!("no provider that `--provider` names is of the kind {kind}");
+                return Err(CommandError::usage(message)
+                    .hint(format!("`keyward creds list --kind {kind}` shows those that are")));
+            }
         }
         if args.kind.is_some() && required.by == RequiredBy::Declaration {
             // A name is of no kind.
