@@ -47,7 +47,7 @@ fn provider_literal(provider: &ProviderEntry) -> String {
 }
 
 fn key_literal(key: &KeyEntry) -> String {
-    let KeyEntry { env, aliases, secret, pattern } = key;
+    let KeyEntry { env, aliases, secret, pattern, .. } = key;
     format!("ProviderKey {{ env: {env:?}, aliases: &{aliases:?}, secret: {secret}, pattern: {pattern:?} }}")
 }
 

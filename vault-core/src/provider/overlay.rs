@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::str;
 use std::time::Duration;
 
+use serde::de::IgnoredAny;
+
 use super::rules::{self, Mistake};
 use super::schema::{KeyEntry, ProviderEntry, RegistryFile, SCHEMA};
 use super::{Kind, Provider, ProviderKey};
@@ -144,18 +146,24 @@ fn kept_for_ever(entry: ProviderEntry) -> &'static Provider {
     }))
 }
 
-/// Adds what a required name without an entry of its own is: a secret of no known shape.
+/// Adds an entry for each required name that has none of its own.
 fn with_key_for_each_required(mut keys: Vec<KeyEntry>, require: &[Vec<String>]) -> Vec<KeyEntry> {
     for name in require.iter().flatten() {
         if !keys.iter().any(|key| key.env == *name) {
-            keys.push(KeyEntry { env: name.clone(), aliases: Vec::new(), secret: true, pattern: None });
+            keys.push(secret(name.clone()));
         }
     }
     keys
 }
 
+/// Returns the entry of a secret of no known shape.
+const fn secret(env: String) -> KeyEntry {
+    let (_default, _pattern_src) = (IgnoredAny, IgnoredAny);
+    KeyEntry { env, aliases: Vec::new(), secret: true, pattern: None, _default, _pattern_src }
+}
+
 fn kept_key(key: KeyEntry) -> ProviderKey {
-    let KeyEntry { env, aliases, secret, pattern } = key;
+    let KeyEntry { env, aliases, secret, pattern, .. } = key;
     ProviderKey { env: kept_text(env), aliases: kept_texts(aliases), secret, pattern: pattern.map(kept_text) }
 }
 
@@ -186,6 +194,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::provider::Registry;
 
     const ACME: &str = "[[provider]]\nid = 'acme'\nname = 'Acme'\nkind = 'webhook'\ncloud = true\nrequire = [['ACME_TOKEN']]\n";
 
@@ -256,9 +265,27 @@ mod tests {
     }
 
     #[test]
+    fn misspelt_fields_are_refused_by_line() {
+        let key = "[[provider.key]]\nenv = 'ACME_TOKEN'\n";
+        for (text, told) in [
+            (format!("{ACME}alias = ['a']\n"), "line 7: "),
+            (format!("{ACME}{key}patern = '^a$'\n"), "line 9: "),
+            (format!("shema = 1\n{ACME}"), "line 1: "),
+            ("[[providers]]\nid = 'x'".to_owned(), "line 1: "),
+        ] {
+            assert!(problem(&text).starts_with(told), "{}", problem(&text));
+        }
+    }
+
+    #[test]
+    fn the_built_in_file_serves_as_an_own_one() {
+        let own = with_files(&[("a.toml", include_str!("../../providers.toml"))]).unwrap();
+        assert_eq!(own.len(), Registry::built_in().iter().len());
+    }
+
+    #[test]
     fn a_file_that_says_nothing_or_too_much_is_refused() {
         assert_eq!(problem(""), "it has no [[provider]]");
-        assert_eq!(problem("[[providers]]\nid = 'x'"), "it has no [[provider]]");
         assert_eq!(problem("schema = 2"), "its schema is 2, and this program reads 1");
         assert_eq!(problem(&format!("{ACME}#{}", "x".repeat(MAX_FILE))), "it has more than 65536 bytes");
     }
