@@ -101,6 +101,22 @@ fn an_annotation_can_not_be_broken_out_of() {
 }
 
 #[test]
+fn an_annotation_names_its_file_from_the_top_of_the_repository() {
+    let home = Home::new();
+    home.write("top/.keyward.toml", "[creds]\nkeys = [\"OWN\"]\n");
+    home.write("top/sub/.env", "OTHER=\n");
+    let check =
+        |more: &str| home.bash(&format!("cd top/sub; {more} $KEYWARD creds check --format github")).text();
+    assert!(!check("").starts_with("::error file=.keyward.toml,"));
+    assert!(check("GITHUB_WORKSPACE=$PWD/..").starts_with("::error file=.keyward.toml,line=2,"));
+    home.write("top/.git/HEAD", "");
+    assert!(check("").starts_with("::error file=.keyward.toml,line=2,"));
+    assert!(check("GITHUB_WORKSPACE=/nonexistent").starts_with("::error file=.keyward.toml,line=2,"));
+    let template = home.bash("cd top/sub; $KEYWARD creds check --format github --require-file .env").text();
+    assert!(template.starts_with("::error file=sub/.env,line=1,"), "{template}");
+}
+
+#[test]
 fn an_annotation_points_to_the_last_line_that_gives_the_alias_a_value() {
     let home = Home::new();
     home.write(".env", "GH_TOKEN=x\nA=\"1\n2\"\nGH_TOKEN=\n");

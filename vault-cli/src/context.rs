@@ -130,6 +130,11 @@ impl Context {
         std::env::current_dir().ok()
     }
 
+    /// Returns the directory of the repository that a job of GitHub Actions is about.
+    pub(crate) fn github_workspace() -> Option<PathBuf> {
+        variable("GITHUB_WORKSPACE").map(PathBuf::from)
+    }
+
     /// Loads the providers: the built-in ones, and the user's own from the configuration directory.
     pub(crate) fn registry(&self) -> Result<Registry, CommandError> {
         // Without a home there is no configuration.

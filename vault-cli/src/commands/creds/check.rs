@@ -114,6 +114,9 @@ pub(crate) struct CheckReport {
     found: creds::Report,
     #[serde(skip)]
     annotate: bool,
+    /// The repository of the job, for annotations.
+    #[serde(skip)]
+    workspace: Option<PathBuf>,
     #[serde(skip)]
     places: Places,
     #[serde(skip)]
@@ -207,7 +210,16 @@ pub(crate) fn run(ctx: &Context, args: &CheckArguments) -> Result<CheckReport, C
     });
     tell(ctx, &required, &found, locked.as_ref());
     let Required { by: required_by, places, .. } = required;
-    Ok(CheckReport { ok: found.ok(), required_by, found, annotate, places, files, locked })
+    Ok(CheckReport {
+        ok: found.ok(),
+        required_by,
+        found,
+        annotate,
+        workspace: Context::github_workspace(),
+        places,
+        files,
+        locked,
+    })
 }
 
 /// Says on stderr what the table does not.

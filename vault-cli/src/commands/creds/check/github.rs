@@ -1,7 +1,9 @@
 //! The check for GitHub: workflow commands, which a pull request shows beside the line that they are about
 //! (docs.github.com, "Workflow commands for GitHub Actions", "Setting an error message").
 
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 
 use vault_core::creds::{KeyReport, Source, State};
 
@@ -47,6 +49,7 @@ fn write_key(
     };
     let level = if is_malformed && !report.found.strict { "warning" } else { "error" };
     let place = assignment(report, key).or_else(|| required.cloned());
+    let place = place.map(|place| in_repository(place, report.workspace.as_deref()));
     let message = format!("{} is {}: {why}", key.name, state(key.state));
     write_command(out, level, place.as_ref(), &message)
 }
@@ -56,6 +59,23 @@ fn assignment(report: &CheckReport, key: &KeyReport) -> Option<Place> {
     let Some(Source::File { label }) = &key.source else { return None };
     let line = report.files.line(label, key.alias.as_ref().unwrap_or(&key.name));
     Some(Place { file: label.clone(), line })
+}
+
+/// Returns the place as GitHub shows it: from the top of the repository, wherever the check runs.
+fn in_repository(place: Place, workspace: Option<&Path>) -> Place {
+    let file = from_top(Path::new(&place.file), workspace).unwrap_or_else(|| place.file.clone());
+    Place { file, ..place }
+}
+
+/// Returns `None` for a file that is in no repository, or is no file, such as stdin.
+fn from_top(file: &Path, workspace: Option<&Path>) -> Option<String> {
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let full = fs::canonicalize(parent).ok()?.join(file.file_name()?);
+    full.is_file().then_some(())?;
+    let workspace = workspace.and_then(|workspace| fs::canonicalize(workspace).ok());
+    let workspace = workspace.as_deref().filter(|workspace| full.starts_with(workspace));
+    let top = workspace.or_else(|| full.ancestors().skip(1).find(|above| above.join(".git").exists()))?;
+    Some(full.strip_prefix(top).ok()?.display().to_string())
 }
 
 fn write_command(out: &mut dyn Write, level: &str, place: Option<&Place>, message: &str) -> io::Result<()> {
