@@ -70,7 +70,9 @@ impl Terminal {
         let slave = slave.expect("the terminal's other side");
         let size = Winsize { ws_row: 50, ws_col: 160, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&slave, size).expect("a terminal with a size");
-        let mut started = behind(&[&["setsid", "--ctty"], words].concat(), command);
+        // As the shell of a person starts it: whoever started the tests may ignore Ctrl-C.
+        let as_a_shell = ["setsid", "--ctty", "env", "--default-signal=INT,QUIT"];
+        let mut started = behind(&[&as_a_shell, words].concat(), command);
         started.env("TERM", "xterm");
         let end = || slave.try_clone().expect("a descriptor");
         started.stdin(end()).stdout(end()).stderr(end());
