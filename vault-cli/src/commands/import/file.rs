@@ -43,7 +43,7 @@ pub(super) fn read(
     {
         let line = || place_in(args.format, bytes, &text, position);
         let name = SecretName::parse(&text).map_err(|error| bad_line(label, line(), &error.to_string()))?;
-        if looks_like_a_secret(name.as_str()) {
+        if !is_common(&name) && looks_like_a_secret(name.as_str()) {
             return Err(bad_line(
                 label,
                 line(),
@@ -76,6 +76,11 @@ fn parse(format: ImportFormat, label: &str, bytes: &[u8]) -> Result<Vec<Pair>, C
             json::read(bytes).map_err(unreadable)
         }
     }
+}
+
+/// Tells whether a name has the form of most, which no piece of a key has. To look at it closer takes long.
+fn is_common(name: &SecretName) -> bool {
+    name.as_str().bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'))
 }
 
 /// Says where a name stands. The name itself is not said: it may be a piece of a value.
