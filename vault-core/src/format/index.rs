@@ -113,12 +113,6 @@ pub struct ValueRecord<'a> {
 }
 
 impl<'a> ValueRecord<'a> {
-    /// Tells whether two records are versions of one secret.
-    #[must_use]
-    pub fn is_same_secret(&self, other: &ValueRecord<'_>) -> bool {
-        self.key() == other.key()
-    }
-
     /// Returns what the order of values goes by, before the version.
     pub(crate) const fn key(&self) -> (u32, &'a [u8]) {
         (self.scope, self.name.as_bytes())

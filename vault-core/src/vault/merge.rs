@@ -131,9 +131,9 @@ impl Draft<'_> {
         let sealed = seal_all(self.root(), self.vault.header().vault_id, &values);
         let mut records = Vec::with_capacity(new.len());
         self.fresh.reserve(new.len());
-        for (secret, Sealed { id, message, sha256 }) in new.into_iter().zip(sealed) {
+        for (secret, Sealed { id, message, described }) in new.into_iter().zip(sealed) {
             let (scope, name) = (scopes[&secret.scope], secret.name.as_str());
-            let sealed_len = u32::try_from(message.len()).unwrap_or(u32::MAX);
+            let (sealed_len, sha256) = described;
             records.push(ValueRecord { scope, name, version: 1, created: now, id, sealed_len, sha256 });
             self.fresh.insert(id, message);
         }

@@ -83,7 +83,7 @@ fn found<'n>(index: &Index<'_>, place: &Place, names: impl Iterator<Item = &'n s
     let scopes = place.scopes();
     let has = |name: &str| {
         let name = SecretName::parse(name).ok();
-        name.is_some_and(|name| scopes.iter().any(|scope| !index.versions(scope, &name).is_empty()))
+        name.is_some_and(|name| scopes.iter().any(|scope| index.has_secret(scope, &name)))
     };
     names.filter(|name| has(name)).map(str::to_owned).collect()
 }

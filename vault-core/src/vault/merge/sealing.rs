@@ -6,17 +6,18 @@ use std::thread::{self, Builder};
 
 use crate::crypto::generate_many;
 use crate::crypto::seal::SALT_LEN;
-use crate::format::values::{hash_sealed, seal_value_with_salt};
+use crate::format::values::seal_value_with_salt;
 use crate::format::{ValueId, VaultId};
 use crate::secret::{RootKey, SecretBytes};
+use crate::vault::draft::describe;
 
 /// A value that was sealed under a new id.
 #[derive(Debug)]
 pub(super) struct Sealed {
     pub(super) id: ValueId,
     pub(super) message: Vec<u8>,
-    /// The hash of the message.
-    pub(super) sha256: [u8; 32],
+    /// The size and the hash of the message.
+    pub(super) described: (u32, [u8; 32]),
 }
 
 /// Seals values, in their order. Few of them are sealed before a thread would have started.
@@ -52,7 +53,7 @@ fn seal_run(root: &RootKey, vault_id: VaultId, values: &[&SecretBytes]) -> Vec<S
     let fresh = ids.iter().map(|id| ValueId::new(*id)).zip(salts.iter());
     let seal = |(value, (id, salt)): (&&SecretBytes, (ValueId, _))| {
         let message = seal_value_with_salt(root, vault_id, id, salt, value);
-        Sealed { id, sha256: hash_sealed(&message), message }
+        Sealed { id, described: describe(&message), message }
     };
     values.iter().zip(fresh).map(seal).collect()
 }
@@ -67,7 +68,7 @@ mod tests {
     use zeroize::Zeroizing;
 
     use super::*;
-    use crate::format::values::open_value;
+    use crate::format::values::{hash_sealed, open_value};
 
     const VAULT: VaultId = VaultId::new([2; 16]);
 
@@ -86,7 +87,8 @@ mod tests {
         for len in [1, 3, 5, 9, 10, 11] {
             let sealed = seal_in_runs(&root(), VAULT, &each, len);
             assert_eq!(sealed.len(), values.len(), "runs of {len}");
-            for (Sealed { id, mut message, sha256 }, value) in sealed.into_iter().zip(&values) {
+            for (Sealed { id, mut message, described: (_, sha256) }, value) in sealed.into_iter().zip(&values)
+            {
                 assert_eq!(hash_sealed(&message), sha256);
                 let opened = open_value(&root(), VAULT, id, &mut message).unwrap();
                 assert_eq!(opened.expose_secret(), value.expose_secret(), "runs of {len}");
