@@ -16,6 +16,8 @@ pub mod input;
 
 pub mod toml_text;
 
+mod checked_text;
+
 pub mod provider;
 
 pub mod connection;

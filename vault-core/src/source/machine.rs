@@ -15,7 +15,8 @@ use zeroize::Zeroizing;
 pub use self::hostname::{Hostname, canonical_hostname};
 use self::place::Place;
 pub use self::seed::START as SEED_START;
-use self::seed::{Seed, SeedError};
+use self::seed::Seed;
+use crate::checked_text::TextError;
 use crate::crypto::generate;
 use crate::secret::SlotKey;
 use crate::slot::{SlotId, VaultId};
@@ -120,8 +121,8 @@ pub fn enrol(dir: &Path, vault: VaultId, slot: SlotId, hostname: &Hostname) -> R
 pub fn load(dir: &Path, vault: VaultId, slot: SlotId) -> Result<Seeded, MachineError> {
     let place = Place::open(dir, vault, slot)?;
     let seed = Seed::read(&place.read(seed::MAX_LEN)?).map_err(|error| match error {
-        SeedError::Damaged => MachineError::Damaged { path: place.path() },
-        SeedError::Newer => MachineError::Newer { path: place.path() },
+        TextError::Damaged => MachineError::Damaged { path: place.path() },
+        TextError::Newer => MachineError::Newer { path: place.path() },
     })?;
     Ok(Seeded { key: seed.derive_key(), hostname: seed.into_hostname() })
 }

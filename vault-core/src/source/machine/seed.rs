@@ -7,26 +7,18 @@
 //! check <SHA-256 of the lines before, in the same base64url>
 //! ```
 //!
-//! Every version starts with these words and its number and ends with such a check line, so that damage is
-//! told from a newer version. The check is no defence against a person who can write the file.
+//! Every version starts with these words and its number and ends with such a check line (`checked_text.rs`).
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::hostname::{self, Hostname};
+use crate::checked_text::{self, TextError, check_line};
 use crate::secret::SlotKey;
 use crate::source::derive_slot_key;
 
 /// No seed file is longer: the lines without their values have fewer than 40 bytes.
 pub(super) const MAX_LEN: usize = 256 + hostname::MAX_LEN;
-
-/// Why bytes are no seed file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SeedError {
-    Damaged,
-    Newer,
-}
 
 /// A seed with the hostname that it was enrolled under.
 pub(super) struct Seed {
@@ -40,13 +32,9 @@ impl Seed {
     }
 
     /// Reads a seed file. Only what [`Seed::encode`] writes is accepted.
-    pub(super) fn read(file: &[u8]) -> Result<Self, SeedError> {
-        let body = checked_body(file).ok_or(SeedError::Damaged)?;
-        let (version, lines) = version_of(body).ok_or(SeedError::Damaged)?;
-        if version != VERSION {
-            return Err(SeedError::Newer);
-        }
-        Self::read_lines(lines).ok_or(SeedError::Damaged)
+    pub(super) fn read(file: &[u8]) -> Result<Self, TextError> {
+        let lines = checked_text::lines(file, START, VERSION, MAX_LEN)?;
+        str::from_utf8(lines).ok().and_then(Self::read_lines).ok_or(TextError::Damaged)
     }
 
     fn read_lines(lines: &str) -> Option<Self> {
@@ -78,22 +66,6 @@ impl Seed {
     }
 }
 
-/// Returns what stands before the check line if the check is right.
-fn checked_body(file: &[u8]) -> Option<&str> {
-    let text = str::from_utf8(file).ok().filter(|text| text.len() <= MAX_LEN)?;
-    let (body, check) = text.split_at_checked(text.len().checked_sub(CHECK_LINE_LEN)?)?;
-    (check == check_line(body)).then_some(body)
-}
-
-fn version_of(body: &str) -> Option<(&str, &str)> {
-    body.strip_prefix(START)?.split_once('\n')
-}
-
-/// The last line. It gives nothing of the seed away: the seed is random.
-fn check_line(body: &str) -> String {
-    format!("{CHECK}{}\n", Base64UrlUnpadded::encode_string(&Sha256::digest(body)))
-}
-
 const LABEL: &[u8] = b"keyward machine";
 const SEED_LEN: usize = 32;
 /// The beginning of every seed file, whatever its version.
@@ -101,9 +73,6 @@ pub const START: &str = "keyward machine seed ";
 const VERSION: &str = "1";
 const SEED: &str = "seed ";
 const HOST: &str = "host ";
-const CHECK: &str = "check ";
-/// The word, 43 characters for 32 bytes, the line end.
-const CHECK_LINE_LEN: usize = CHECK.len() + 43 + 1;
 
 #[cfg(test)]
 mod tests {
@@ -123,7 +92,7 @@ check LHz6kxAs5wgZ-QMUxrbLnY_k5F4JimjpL6llnba4aR8
         Seed::new(Zeroizing::new(bytes), Hostname::canonical(OsStr::new(hostname)))
     }
 
-    fn read_error(file: &[u8]) -> Option<SeedError> {
+    fn read_error(file: &[u8]) -> Option<TextError> {
         Seed::read(file).err()
     }
 
@@ -167,7 +136,7 @@ check LHz6kxAs5wgZ-QMUxrbLnY_k5F4JimjpL6llnba4aR8
             for bit in 0..8 {
                 let mut file = KNOWN.as_bytes().to_vec();
                 file[place] ^= 1 << bit;
-                assert_eq!(read_error(&file), Some(SeedError::Damaged), "byte {place} bit {bit}");
+                assert_eq!(read_error(&file), Some(TextError::Damaged), "byte {place} bit {bit}");
             }
         }
     }
@@ -175,18 +144,18 @@ check LHz6kxAs5wgZ-QMUxrbLnY_k5F4JimjpL6llnba4aR8
     #[test]
     fn a_file_cut_off_or_continued_is_damage() {
         for end in 0..KNOWN.len() {
-            assert_eq!(read_error(&KNOWN.as_bytes()[..end]), Some(SeedError::Damaged), "{end}");
+            assert_eq!(read_error(&KNOWN.as_bytes()[..end]), Some(TextError::Damaged), "{end}");
         }
         for more in ["\n", " ", "\0", KNOWN, &"x".repeat(MAX_LEN)] {
             let file = format!("{KNOWN}{more}");
-            assert_eq!(read_error(file.as_bytes()), Some(SeedError::Damaged));
+            assert_eq!(read_error(file.as_bytes()), Some(TextError::Damaged));
         }
     }
 
     #[test]
     fn a_newer_version_is_told_from_damage() {
         let newer = checked("keyward machine seed 2\nanything else\n");
-        assert_eq!(read_error(newer.as_bytes()), Some(SeedError::Newer));
+        assert_eq!(read_error(newer.as_bytes()), Some(TextError::Newer));
     }
 
     #[test]
@@ -206,7 +175,7 @@ check LHz6kxAs5wgZ-QMUxrbLnY_k5F4JimjpL6llnba4aR8
             "seed AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg\nhost short\n".to_owned(),
         ] {
             let file = checked(&format!("keyward machine seed 1\n{lines}"));
-            assert_eq!(read_error(file.as_bytes()), Some(SeedError::Damaged), "{lines}");
+            assert_eq!(read_error(file.as_bytes()), Some(TextError::Damaged), "{lines}");
         }
     }
 }
