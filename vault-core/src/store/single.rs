@@ -34,15 +34,11 @@ pub enum Existing {
 /// [`StoreError::Exists`] for a name that is taken and kept, [`StoreError::NotAFile`] for one that is not
 /// that of a regular file, [`StoreError::NotDurable`] when the file is there but perhaps not on disk yet.
 pub fn write(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), StoreError> {
-    let target = Target::find(path)?;
+    let (directory, name) = find(path)?;
+    let target = Target::new(&directory, name, path);
     target.check(existing)?;
     let temp = temp_name().map_err(StoreError::io("name a temporary file for", path))?;
-    let written = target.write_temp(&temp, bytes).and_then(|()| target.publish(&temp, existing));
-    // After a link the first name is one too many; after a failure it is all that there is.
-    let _ = target.directory.unlink(&temp);
-    written?;
-    let synced = target.directory.sync();
-    synced.map_err(|error| StoreError::NotDurable { vault: path.to_owned(), source: error.into() })
+    target.write(&temp, bytes, existing)
 }
 
 /// Checks that [`write`](self::write()) would find a directory and a name that it may use, so that nobody
@@ -52,7 +48,8 @@ pub fn write(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), StoreE
 ///
 /// As for [`write`](self::write()).
 pub fn check(path: &Path, existing: Existing) -> Result<(), StoreError> {
-    Target::find(path)?.check(existing)
+    let (directory, name) = find(path)?;
+    Target::new(&directory, name, path).check(existing)
 }
 
 /// Opens the file at `path` for reading, through symbolic links too; `None` if there is none. Its owner and
@@ -75,20 +72,36 @@ pub fn read(path: &Path) -> Result<Option<Box<dyn Snapshot>>, StoreError> {
     }
 }
 
-/// A name in an open directory.
-#[derive(Debug)]
-struct Target<'p> {
-    directory: Directory,
-    name: &'p OsStr,
-    path: &'p Path,
+/// Returns the open directory of `path` and the name in it.
+fn find(path: &Path) -> Result<(Directory, &OsStr), StoreError> {
+    let name = path.file_name();
+    let name = name.ok_or_else(|| StoreError::NotAFile { path: path.to_owned(), found: "a directory" })?;
+    Ok((Directory::open_anyones(directory_of(path))?, name))
 }
 
-impl<'p> Target<'p> {
-    fn find(path: &'p Path) -> Result<Self, StoreError> {
-        let name = path.file_name();
-        let name =
-            name.ok_or_else(|| StoreError::NotAFile { path: path.to_owned(), found: "a directory" })?;
-        Ok(Self { directory: Directory::open_anyones(directory_of(path))?, name, path })
+/// A name in an open directory.
+#[derive(Debug)]
+pub(super) struct Target<'d> {
+    directory: &'d Directory,
+    name: &'d OsStr,
+    path: &'d Path,
+}
+
+impl<'d> Target<'d> {
+    /// Takes the name `name` in `directory`; `path` is what messages call it.
+    pub(super) const fn new(directory: &'d Directory, name: &'d OsStr, path: &'d Path) -> Self {
+        Self { directory, name, path }
+    }
+
+    /// Writes `bytes` to the new file `temp` and gives that the target's name: all of them are on disk, or nothing
+    /// has the name.
+    pub(super) fn write(&self, temp: &OsStr, bytes: &[u8], existing: Existing) -> Result<(), StoreError> {
+        let written = self.write_temp(temp, bytes).and_then(|()| self.publish(temp, existing));
+        // After a link the first name is one too many; after a failure it is all that there is.
+        let _ = self.directory.unlink(temp);
+        written?;
+        let synced = self.directory.sync();
+        synced.map_err(|error| StoreError::NotDurable { vault: self.path.to_owned(), source: error.into() })
     }
 
     fn check(&self, existing: Existing) -> Result<(), StoreError> {
