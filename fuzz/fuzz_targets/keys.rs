@@ -1,4 +1,4 @@
-//! Key texts, recovery codes, seed files.
+//! Key texts, recovery codes, seed files, anchor files.
 
 #![no_main]
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::format::{MAX_FILE, Revision, Snapshot};
 
+pub mod anchor;
 mod directory;
 mod file;
 mod lock;
@@ -20,6 +21,7 @@ pub(crate) mod memory;
 pub mod single;
 mod trust;
 
+use anchor::{Anchor, Mismatch};
 pub use file::FileStore;
 
 /// A place that keeps one vault, or none yet.
@@ -30,8 +32,9 @@ pub trait VaultStore: Debug {
     /// # Errors
     ///
     /// [`StoreError::Missing`] when only the previous generation is there, [`StoreError::NotAFile`],
-    /// [`StoreError::TooLarge`] or [`StoreError::Untrusted`] for what must not be read, else
-    /// [`StoreError::Io`].
+    /// [`StoreError::TooLarge`] or [`StoreError::Untrusted`] for what must not be read,
+    /// [`StoreError::Forked`], [`StoreError::Gone`], [`StoreError::RolledBack`] or
+    /// [`StoreError::Substituted`] for what the vault's anchor refuses, else [`StoreError::Io`].
     fn open(&self) -> Result<Option<Box<dyn Snapshot>>, StoreError>;
 
     /// Waits for the turn to write, which ends when the value is dropped. Nothing slow (a prompt, a
@@ -64,6 +67,9 @@ pub trait WriteTurn: Debug {
     /// As for [`VaultStore::open`], but never [`StoreError::Missing`].
     fn open_previous(&self) -> Result<Option<Box<dyn Snapshot>>, StoreError>;
 
+    /// Returns the vault's anchor as it was when the turn began; `None` if it has none.
+    fn anchor(&self) -> Option<&Anchor>;
+
     /// Publishes `bytes` as the next generation if the store still holds what `expected` says. When
     /// it returns, the generation is durable.
     ///
@@ -73,8 +79,9 @@ pub trait WriteTurn: Debug {
     /// # Errors
     ///
     /// [`StoreError::Conflict`] when the store holds something else. [`StoreError::NotDurable`] when
-    /// the generation is published but perhaps not on disk yet. After every other error the current
-    /// generation is the one from before.
+    /// the generation is published but perhaps not on disk yet, [`StoreError::AnchorNotWritten`] when its
+    /// anchor is still that of one before. After every other error the current generation is the one from
+    /// before.
     fn replace(
         self: Box<Self>,
         expected: &Expected,
@@ -90,7 +97,8 @@ pub enum Expected {
     Absent,
     /// The generation with this revision.
     Revision(Revision),
-    /// A file whose header can't be read, or nothing but the previous generation: for a restore.
+    /// A file whose header can't be read or which the anchor refuses, or nothing but the previous
+    /// generation: for a restore.
     Unreadable,
 }
 
@@ -107,6 +115,27 @@ pub enum Previous {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
+    /// The anchor is not what was written.
+    #[error("the rollback anchor is damaged: {}", anchor.display())]
+    AnchorDamaged {
+        /// The anchor.
+        anchor: PathBuf,
+    },
+    /// The anchor has a version that this program does not know.
+    #[error("a newer keyward wrote the rollback anchor: {}", anchor.display())]
+    AnchorNewer {
+        /// The anchor.
+        anchor: PathBuf,
+    },
+    /// The new generation is published and on disk, and its anchor is that of one before, which is safe: the
+    /// next write brings it up.
+    #[error("saved, but the rollback anchor is still that of a generation before: {}", vault.display())]
+    AnchorNotWritten {
+        /// The vault.
+        vault: PathBuf,
+        /// What went wrong.
+        source: Box<Self>,
+    },
     /// The turn to write did not come before the deadline.
     #[error("{} is writing, gave up after {:.1} s: {}", holder_text(*holder), waited.as_secs_f64(), lock.display())]
     Busy {
@@ -128,6 +157,20 @@ pub enum StoreError {
     Exists {
         /// The path.
         path: PathBuf,
+    },
+    /// The vault is as old as its anchor says, and not the same.
+    #[error("the vault is not the one that was written last: {}", vault.display())]
+    Forked {
+        /// The vault.
+        vault: PathBuf,
+        /// What it is and what it should be.
+        source: Mismatch,
+    },
+    /// The vault is gone, but its anchor says that it has been there.
+    #[error("the vault is gone, its rollback anchor says that there was one: {}", vault.display())]
+    Gone {
+        /// The vault.
+        vault: PathBuf,
     },
     /// The system refused.
     #[error("cannot {act} {}", path.display())]
@@ -169,6 +212,22 @@ pub enum StoreError {
         /// The vault, which is unchanged.
         vault: PathBuf,
     },
+    /// The vault is older than its anchor.
+    #[error("the vault was rolled back: {}", vault.display())]
+    RolledBack {
+        /// The vault.
+        vault: PathBuf,
+        /// What it is and what it should be.
+        source: Mismatch,
+    },
+    /// Another vault has the path of one that has an anchor.
+    #[error("another vault stands in the vault's place: {}", vault.display())]
+    Substituted {
+        /// The vault.
+        vault: PathBuf,
+        /// What it is and what it should be.
+        source: Mismatch,
+    },
     /// The file is larger than a vault can be.
     #[error("{length} bytes are more than a vault can have ({MAX_FILE}): {}", path.display())]
     TooLarge {
@@ -197,6 +256,18 @@ impl StoreError {
             Self::Untrusted { fix, .. } => Some(fix),
             _ => None,
         }
+    }
+
+    /// Tells whether the new generation was published all the same.
+    #[must_use]
+    pub const fn is_written(&self) -> bool {
+        matches!(self, Self::AnchorNotWritten { .. } | Self::NotDurable { .. })
+    }
+
+    /// Tells whether the vault is there and its anchor refuses it.
+    #[must_use]
+    pub const fn is_refused_by_anchor(&self) -> bool {
+        matches!(self, Self::Forked { .. } | Self::RolledBack { .. } | Self::Substituted { .. })
     }
 
     /// Returns the function that makes an error of the system into [`StoreError::Io`].

@@ -17,10 +17,11 @@ use crate::crypto::generate;
 use crate::crypto::seal::{PREFIX_LEN, TAG_LEN};
 use crate::format::index::{Index, encode_index, open_index};
 use crate::format::values::{hash_sealed, open_value};
-use crate::format::{FormatError, Header, Purpose, Snapshot, VaultId};
+use crate::format::{FormatError, Header, Purpose, Snapshot, VaultId, revision};
 use crate::harden::Buffer;
 use crate::secret::{RootKey, SecretBytes, WipedBytes};
 use crate::slot::{Binding, SlotId, SlotRecord};
+use crate::store::anchor::State;
 
 /// The most bytes of stored values that one read brings into memory.
 const READ_AT_ONCE: u64 = 1 << 20;
@@ -48,6 +49,13 @@ impl LockedVault {
     #[must_use]
     pub const fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// Returns which state of the vault this is, which nobody has authenticated yet.
+    #[must_use]
+    pub fn state(&self) -> Option<State> {
+        let Header { vault_id, epoch, generation, .. } = self.header;
+        Some(State { vault_id, epoch, generation, revision: revision(&*self.snapshot)? })
     }
 
     /// Returns what slots of this vault are bound to.
@@ -105,6 +113,12 @@ impl UnlockedVault {
     #[must_use]
     pub const fn header(&self) -> &Header {
         &self.locked.header
+    }
+
+    /// Returns which state of the vault this is; `None` for one that was just created.
+    #[must_use]
+    pub fn state(&self) -> Option<State> {
+        self.locked.state()
     }
 
     /// Returns the slot that opened the vault; `None` for one that was just created.

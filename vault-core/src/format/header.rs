@@ -263,10 +263,22 @@ impl Header {
 pub struct Revision([u8; 32]);
 
 impl Revision {
+    /// Takes 32 bytes as a revision.
+    pub(crate) const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// Returns the 32 bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+/// In hexadecimal digits; a precision says how many of them.
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
     }
 }
 

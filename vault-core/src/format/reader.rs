@@ -26,6 +26,17 @@ impl Snapshot for Vec<u8> {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.as_slice().read_at(offset, buffer)
+    }
+}
+
+/// The same of bytes that somebody else has.
+impl Snapshot for &[u8] {
+    fn len(&self) -> u64 {
+        <[u8]>::len(self) as u64
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let start = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
         let source = self.get(start..).and_then(|rest| rest.get(..buffer.len()));
         buffer.copy_from_slice(source.ok_or(io::ErrorKind::UnexpectedEof)?);

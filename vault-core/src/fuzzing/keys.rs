@@ -1,4 +1,4 @@
-//! The texts that slot keys are kept in. Each has a checksum, which a fuzzer does not find: so texts are made
+//! The texts that slot keys are kept in, and the rollback anchor. Each has a checksum, which a fuzzer does not find: so texts are made
 //! from the bytes too, and changed.
 
 use std::str;
@@ -11,16 +11,17 @@ use crate::secret::{KEY_LEN, SlotKey};
 use crate::source::key_text;
 use crate::source::machine::seed_file_again;
 use crate::source::recovery::RecoveryCode;
+use crate::store::anchor::anchor_file_again;
 
-/// Reads bytes as a key text, a recovery code and a seed file; then ones made from the bytes, with other
-/// bytes of them as edits.
+/// Reads bytes as a key text, a recovery code, a seed file and an anchor file; then ones made from the bytes,
+/// with other bytes of them as edits.
 pub fn keys(bytes: &[u8]) -> bool {
     let text = str::from_utf8(bytes).unwrap_or_default();
-    let as_they_are = [check_key_text(text), check_recovery_code(text), check_seed_file(bytes)];
+    let as_they_are = [check_key_text(text), check_recovery_code(text), check_files(bytes)];
     check_made_key_text(bytes);
     check_made_recovery_code(bytes);
     let with_check = [bytes, check_line(bytes).as_bytes()].concat();
-    check_seed_file(&with_check) || as_they_are.contains(&true)
+    check_files(&with_check) || as_they_are.contains(&true)
 }
 
 /// A key has one text, and a line end is no part of it.
@@ -67,10 +68,13 @@ fn normal(text: &str) -> String {
     normal.collect()
 }
 
-/// A seed file has one encoding.
-fn check_seed_file(file: &[u8]) -> bool {
-    let Some(again) = seed_file_again(file) else { return false };
-    assert!(again == file, "a seed file has two encodings");
+/// A seed file has one encoding, and so has an anchor file; no file is both.
+fn check_files(file: &[u8]) -> bool {
+    let read = [seed_file_again(file), anchor_file_again(file)];
+    let mut again = read.into_iter().flatten();
+    let Some(first) = again.next() else { return false };
+    assert!(first == file, "a file has two encodings");
+    assert!(again.next().is_none(), "a file is a seed and an anchor");
     true
 }
 

@@ -9,7 +9,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, RenameFlags, Stat};
-use rustix::fs::{fchmod, fstat, fsync, linkat, mkdirat, openat, renameat, renameat_with, statat, unlinkat};
+use rustix::fs::{
+    fchmod, fstat, fsync, linkat, mkdirat, openat, renameat, renameat_with, rmdir, statat, unlinkat,
+};
 use rustix::io::Errno;
 
 use super::{StoreError, trust};
@@ -207,6 +209,11 @@ impl Directory {
             Err(error) if has_no_links(error) => self.rename_new(temp, name),
             linked => linked,
         }
+    }
+
+    /// Removes the directory itself if nothing is in it. One that stays is in nobody's way.
+    pub(super) fn remove_if_empty(&self) {
+        let _ = rmdir(&self.path);
     }
 
     /// Waits until the names in the directory are on disk.

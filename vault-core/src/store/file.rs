@@ -14,10 +14,13 @@ use std::time::Duration;
 use rustix::fs::fsync;
 use rustix::io::Errno;
 
+use super::anchor::{Anchor, AnchorFile, State, admit};
 use super::directory::{self, Directory};
 use super::lock::Lock;
 use super::{Expected, Previous, StoreError, VaultStore, WriteTurn};
 use crate::format::{MAX_FILE, Revision, Snapshot, revision};
+
+mod anchored;
 
 /// A vault in a local file, `<vault>`, with the previous generation in `<vault>.prev`, the lock in
 /// `<vault>.lock`, and what a restore replaced in `<vault>.damaged`.
@@ -25,13 +28,22 @@ use crate::format::{MAX_FILE, Revision, Snapshot, revision};
 pub struct FileStore {
     path: PathBuf,
     lock_deadline: Duration,
+    /// The directory of the anchors.
+    anchors: Option<PathBuf>,
 }
 
 impl FileStore {
     /// Names the vault at `path`, which need not be there. Touches no file.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), lock_deadline: LOCK_DEADLINE }
+        Self { path: path.into(), lock_deadline: LOCK_DEADLINE, anchors: None }
+    }
+
+    /// Heeds the vault's anchor in the directory `anchors`, if it has one there. Without a directory nothing is
+    /// compared with an anchor, and none is written.
+    #[must_use]
+    pub fn with_anchors(self, anchors: Option<PathBuf>) -> Self {
+        Self { anchors, ..self }
     }
 
     /// Sets how long [`begin_write`](VaultStore::begin_write) waits for other writers; 10 s if not set.
@@ -63,18 +75,17 @@ impl FileStore {
 impl VaultStore for FileStore {
     fn open(&self) -> Result<Option<Box<dyn Snapshot>>, StoreError> {
         let names = Names::of(&self.path)?;
-        match Directory::open(directory_of(&self.path))? {
-            Some(directory) => open_current(&directory, &names),
-            None => Ok(None),
-        }
+        // Before the vault: what is written meanwhile is newer than the anchor, never older.
+        let anchor = self.anchor()?;
+        let current = match Directory::open(directory_of(&self.path))? {
+            Some(directory) => open_current(&directory, &names)?,
+            None => None,
+        };
+        admit(anchor.as_ref(), current, &self.path)
     }
 
     fn begin_write(&self) -> Result<Box<dyn WriteTurn + '_>, StoreError> {
-        let names = Names::of(&self.path)?;
-        let directory = Directory::open_or_create(directory_of(&self.path))?;
-        let lock = Lock::acquire(&directory, &names.lock, self.lock_deadline)?;
-        directory.sweep(|name| names.is_temp(name))?;
-        Ok(Box::new(FileTurn { directory, names, _lock: lock }))
+        Ok(Box::new(self.begin_anchored()?))
     }
 
     fn location(&self) -> &Path {
@@ -116,7 +127,7 @@ impl Names {
         published.into_iter().any(|own| own == name) || self.is_temp(name)
     }
 
-    fn is_temp(&self, name: &OsStr) -> bool {
+    pub(super) fn is_temp(&self, name: &OsStr) -> bool {
         let random = name.as_bytes().strip_prefix(self.temp_prefix.as_bytes());
         random.is_some_and(|random| random.len() == 16 && random.iter().all(u8::is_ascii_hexdigit))
     }
@@ -186,12 +197,17 @@ impl Snapshot for FileSnapshot {
 struct FileTurn {
     directory: Directory,
     names: Names,
+    anchored: Option<(AnchorFile, Anchor)>,
     _lock: Lock,
 }
 
 impl WriteTurn for FileTurn {
     fn open(&self) -> Result<Option<Box<dyn Snapshot>>, StoreError> {
-        open_current(&self.directory, &self.names)
+        admit(self.anchor(), open_current(&self.directory, &self.names)?, &self.vault_path())
+    }
+
+    fn anchor(&self) -> Option<&Anchor> {
+        self.anchored.as_ref().map(|(_, anchor)| anchor)
     }
 
     fn open_previous(&self) -> Result<Option<Box<dyn Snapshot>>, StoreError> {
@@ -212,7 +228,8 @@ impl WriteTurn for FileTurn {
             Place::Taken => self.publish_next(temp, previous)?,
             Place::Unreadable => self.publish_over_damaged(temp)?,
         }
-        self.confirm_names()
+        self.confirm_names()?;
+        self.advance_anchor(bytes)
     }
 }
 
@@ -257,6 +274,8 @@ impl FileTurn {
             Ok(None) => Ok(Current::Absent),
             Ok(Some(vault)) => Ok(revision(vault.as_ref()).map_or(Current::Unreadable, Current::Revision)),
             Err(missing @ StoreError::Missing { .. }) => Ok(Current::OnlyPrevious(missing)),
+            // As good as unreadable: a restore sets it aside, and nobody else comes so far.
+            Err(error) if error.is_refused_by_anchor() => Ok(Current::Unreadable),
             Err(error) => Err(error),
         }
     }
@@ -315,6 +334,18 @@ impl FileTurn {
         self.directory
             .sync()
             .map_err(|error| StoreError::NotDurable { vault: self.vault_path(), source: error.into() })
+    }
+
+    /// Notes what is published and on disk, if the vault has an anchor.
+    fn advance_anchor(&self, bytes: &[u8]) -> Result<(), StoreError> {
+        let Some((file, _)) = &self.anchored else { return Ok(()) };
+        let state = State::of(&bytes).ok_or(ErrorKind::InvalidData);
+        let state = state.map_err(StoreError::io("read the state of", &self.vault_path()));
+        let written = state.and_then(|state| file.write(state));
+        written.map(drop).map_err(|error| StoreError::AnchorNotWritten {
+            vault: self.vault_path(),
+            source: Box::new(error),
+        })
     }
 }
 

@@ -31,7 +31,8 @@ pub struct Restored {
 }
 
 /// Puts the content of the previous generation in the place of the current one, with the current key
-/// slots and a generation above both. Where the current header can't be read, the previous slots stay.
+/// slots and a generation above both. Where the current header can't be read, or the vault's anchor refuses the
+/// current file, the previous slots stay; the generation is above that of the anchor too.
 ///
 /// # Errors
 ///
@@ -45,6 +46,7 @@ pub fn restore(store: &dyn VaultStore, previous: UnlockedVault) -> Result<Restor
     }
     let (expected, current) = match turn.open() {
         Err(StoreError::Missing { .. }) => (Expected::Unreadable, None),
+        Err(error) if error.is_refused_by_anchor() => (Expected::Unreadable, None),
         Err(error) => return Err(error.into()),
         Ok(None) => return Err(conflict().into()),
         Ok(Some(snapshot)) => read_current(&*snapshot, previous.header().purpose),
@@ -57,6 +59,11 @@ pub fn restore(store: &dyn VaultStore, previous: UnlockedVault) -> Result<Restor
         if has_same_root {
             draft.slots = current.slots;
         }
+    }
+    if let Some(anchor) = turn.anchor() {
+        let former = previous.state().ok_or_else(conflict)?;
+        anchor.check_restored(&former, store.location())?;
+        draft.newest_generation = draft.newest_generation.max(anchor.state().generation);
     }
     let given_up = draft.give_up_damaged()?;
     let (header, bytes) = compose(&draft)?;
@@ -71,5 +78,7 @@ fn read_current(snapshot: &dyn Snapshot, purpose: Purpose) -> (Expected, Option<
     revision(snapshot).map_or((Expected::Unreadable, None), |revision| (Expected::Revision(revision), header))
 }
 
+#[cfg(test)]
+mod anchored;
 #[cfg(test)]
 mod tests;

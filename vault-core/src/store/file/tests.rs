@@ -19,7 +19,7 @@ fn turn_in(home: &TempDir) -> FileTurn {
     let names = Names::of(&path).unwrap();
     let directory = Directory::open(home.path()).unwrap().unwrap();
     let lock = Lock::acquire(&directory, &names.lock, Duration::ZERO).unwrap();
-    FileTurn { directory, names, _lock: lock }
+    FileTurn { directory, names, anchored: None, _lock: lock }
 }
 
 #[test]
