@@ -13,6 +13,7 @@ use std::thread;
 
 use tempfile::TempDir;
 
+pub mod anchored;
 pub mod deadline;
 pub mod keyring;
 pub mod ordinary_user;
@@ -103,6 +104,11 @@ impl Home {
     /// Returns the directory of the machine slots' seed files.
     pub fn seeds(&self) -> PathBuf {
         self.path().join(".local/state/keyward/machine")
+    }
+
+    /// Returns the directory of the rollback anchors.
+    pub fn anchors(&self) -> PathBuf {
+        self.path().join(".local/state/keyward/anchor")
     }
 
     /// Prepares a command; stdin is empty.

@@ -14,7 +14,12 @@ use keyward_tests::{Home, require};
 const BUS: &str = "unix:path=/nonexistent/bus";
 
 /// What is typed, what stdin has, and the exit code. Every command has a line; it is known by its first words.
-const CASES: [(&str, &str, i32); 82] = [
+const CASES: [(&str, &str, i32); 87] = [
+    ("anchor accept", "", 1),
+    ("anchor off", "", 0),
+    ("anchor on", "", 0),
+    ("anchor on --vault new/vault", "", 4),
+    ("anchor status", "", 0),
     ("bundle create new --code", "", 0),
     ("bundle create new --light", "", 2),
     ("bundle open b", "", 0),

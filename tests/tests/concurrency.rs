@@ -108,3 +108,51 @@ fn writers_of_one_name_make_one_version_each() {
     assert_eq!(home.run(["list", "--json"]).json()["secrets"][0]["version"], 8);
     assert_eq!(home.run(["history", "X"]).text().lines().count(), 8);
 }
+
+#[test]
+fn eight_writers_and_four_readers_see_no_rollback_that_there_was_not() {
+    let home = Home::new().with("KEYWARD_VAULT_KEY", KEY);
+    home.put("FIRST", "v");
+    home.run(["anchor", "on"]).succeeds();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let read = |line: &'static [&str]| {
+            let (home, done) = (&home, &done);
+            scope.spawn(move || {
+                let mut reads = 0;
+                while !done.load(Ordering::Relaxed) {
+                    home.run(line).succeeds();
+                    reads += 1;
+                }
+                assert!(reads > 0);
+            })
+        };
+        let readers =
+            [read(&["get", "FIRST"]), read(&["list"]), read(&["status"]), read(&["anchor", "status"])];
+        let end = End(&done);
+        put_many(&home, 8, 15);
+        drop(end);
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+    });
+    assert_eq!(count(&home), 121);
+    let said = home.run(["anchor", "status", "--json"]).succeeds().json();
+    assert_eq!((&said["standing"], &said["anchor"]["generation"]), (&"same".into(), &121.into()));
+}
+
+#[test]
+fn an_anchor_that_is_switched_while_others_write_neither_fails_them_nor_comes_back() {
+    let home = Home::new().with("KEYWARD_VAULT_KEY", KEY);
+    home.put("FIRST", "v");
+    thread::scope(|scope| {
+        scope.spawn(|| put_many(&home, 4, 10));
+        for _ in 0..5 {
+            // The vault may change between the look and the turn.
+            let on = home.run(["anchor", "on"]);
+            assert!(matches!(on.code, 0 | 8), "{on}");
+            home.run(["anchor", "off"]).succeeds();
+            assert_eq!(home.run(["anchor", "status", "--json"]).json()["on"], false);
+        }
+    });
+    assert_eq!(count(&home), 41);
+    assert!(!home.anchors().exists());
+}

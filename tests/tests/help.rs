@@ -2,7 +2,7 @@
 
 use keyward_tests::Home;
 
-const COMMANDS: [&str; 38] = [
+const COMMANDS: [&str; 43] = [
     "init",
     "put",
     "get",
@@ -34,6 +34,11 @@ const COMMANDS: [&str; 38] = [
     "status",
     "verify",
     "restore",
+    "anchor",
+    "anchor on",
+    "anchor off",
+    "anchor status",
+    "anchor accept",
     "slot",
     "slot add",
     "slot list",

@@ -32,7 +32,7 @@ Exit codes:
   2    wrong usage
   4    no such secret, connection or version
   5    the vault can't be unlocked: no key source, or a wrong key
-  6    the vault or the bundle is damaged, cut off or gone
+  6    the vault or the bundle is damaged, cut off, rolled back or gone
   7    required credentials are missing (`creds check`)
   8    busy, or somebody else changed the vault meanwhile
   10   refused by scope or policy

@@ -1,5 +1,6 @@
 //! One file a command: the argument struct, `run`, the report. Here they are called.
 
+pub(crate) mod anchor;
 pub(crate) mod bundle;
 pub(crate) mod completions;
 pub(crate) mod connections;
@@ -76,6 +77,8 @@ pub(crate) enum Command {
     Verify(verify::VerifyArguments),
     /// Bring the previous generation of the vault back, when the current one is damaged or gone
     Restore(restore::RestoreArguments),
+    /// Notice when an older copy of the vault is put back
+    Anchor(anchor::AnchorArguments),
     /// List, add and remove the key slots of the vault
     Slot(slot::SlotArguments),
     /// Replace the root key and seal every value again: this revokes keys that leaked
@@ -130,6 +133,7 @@ pub(crate) fn run(ctx: &Context, command: Command, definition: fn() -> clap::Com
         Command::Status(a) => finish(ui, "status", status::run(ctx, &a)),
         Command::Verify(a) => finish(ui, "verify", verify::run(ctx, &a)),
         Command::Restore(a) => finish(ui, "restore", restore::run(ctx, &a)),
+        Command::Anchor(a) => anchor::dispatch(ctx, &a),
         Command::Slot(a) => slot::dispatch(ctx, &a),
         Command::Rekey(a) => finish(ui, "rekey", rekey::run(ctx, &a)),
         Command::Completions(a) => finish(ui, "completions", completions::run(&a)),

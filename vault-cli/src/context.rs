@@ -110,9 +110,16 @@ impl Context {
         named.map_or_else(|| Ok(self.directories()?.vault()), Ok)
     }
 
-    /// Returns the store of the vault.
+    /// Returns the store of the vault, which heeds the vault's anchor.
     pub(crate) fn store(&self) -> Result<FileStore, CommandError> {
-        self.vault_path().map(FileStore::new)
+        // Without a home there are no anchors.
+        let anchors = self.directories().ok().map(Directories::anchors);
+        Ok(FileStore::new(self.vault_path()?).with_anchors(anchors))
+    }
+
+    /// Returns the directory of the rollback anchors.
+    pub(crate) fn anchors_directory(&self) -> Result<PathBuf, CommandError> {
+        Ok(self.directories()?.anchors())
     }
 
     /// Returns the directory of the machine source's seed files.

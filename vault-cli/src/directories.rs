@@ -58,9 +58,14 @@ impl Directories {
         self.state.join("machine")
     }
 
+    /// Returns the directory of the rollback anchors.
+    pub(crate) fn anchors(&self) -> PathBuf {
+        self.state.join("anchor")
+    }
+
     /// Returns the directories of what keyward itself writes.
     pub(crate) fn own(&self) -> Vec<PathBuf> {
-        vec![self.data.clone(), self.state.clone(), self.machine()]
+        vec![self.data.clone(), self.state.clone(), self.machine(), self.anchors()]
     }
 
     /// Returns the file that names the active tenant.

@@ -14,7 +14,7 @@ use vault_core::source::machine::{self, Hostname};
 use vault_core::source::recovery::RecoveryCode;
 use vault_core::source::supply::EnvSupply;
 use vault_core::source::{generate_slot_key, key_text};
-use vault_core::store::{FileStore, Previous, StoreError, VaultStore};
+use vault_core::store::{FileStore, Previous, VaultStore};
 use vault_core::vault::UnlockedVault;
 use vault_core::vault::commit::{CommitError, commit};
 use vault_core::vault::draft::{ChangeError, Draft};
@@ -176,7 +176,7 @@ impl<'c> Creation<'c> {
                 Ok(committed.outcome)
             }
             Err(error) => {
-                let written = matches!(error, CommitError::Store(StoreError::NotDurable { .. }));
+                let written = matches!(&error, CommitError::Store(error) if error.is_written());
                 settle(self.ctx, vault_id, &self.slots, written);
                 Err(error)
             }

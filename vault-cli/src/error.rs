@@ -28,11 +28,13 @@ pub(crate) struct CommandError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
+    AnchorDamaged,
     Busy,
     Conflict,
     Damaged,
     Exists,
     Failed,
+    Forked,
     Interrupted,
     Launch,
     Newer,
@@ -47,6 +49,8 @@ pub(crate) enum Kind {
     NotExecutable,
     NotFound,
     Refused,
+    RolledBack,
+    Substituted,
     Truncated,
     UnreadableFile,
     UntrustedFile,
@@ -63,6 +67,7 @@ impl Kind {
             Self::Usage => 2,
             Self::NoSuchConnection | Self::NoSuchSecret | Self::NoSuchSlot | Self::NoSuchVersion => 4,
             Self::NoKeySource | Self::WrongKey => 5,
+            Self::AnchorDamaged | Self::Forked | Self::RolledBack | Self::Substituted => 6,
             Self::Damaged | Self::NotABundle | Self::NotAVault | Self::Truncated | Self::VaultGone => 6,
             Self::Busy | Self::Conflict => 8,
             Self::Refused => 10,
@@ -258,9 +263,22 @@ const fn format_kind(error: &FormatError) -> Kind {
 /// Makes the error of a store that refused or failed.
 pub(crate) fn store_failed(error: &StoreError) -> CommandError {
     let (kind, hint) = match error {
+        StoreError::AnchorDamaged { .. } => (
+            Kind::AnchorDamaged,
+            "`keyward anchor accept` makes it anew from the vault as it is, `keyward anchor off` removes it",
+        ),
+        StoreError::AnchorNewer { .. } => (Kind::Newer, NEWER_HINT),
+        StoreError::AnchorNotWritten { .. } => {
+            (Kind::NotDurable, "the change is stored; the next write brings the anchor up to it")
+        }
         StoreError::Busy { .. } => (Kind::Busy, "run the command again when that process is done"),
         StoreError::Conflict { .. } => (Kind::Conflict, "run the command again"),
         StoreError::Exists { .. } => (Kind::Exists, "name another file, or remove this one"),
+        StoreError::Forked { .. } => (Kind::Forked, ANCHOR_HINT),
+        StoreError::Gone { .. } => (
+            Kind::VaultGone,
+            "bring the file back from a backup; if this is on purpose: `keyward anchor off`",
+        ),
         StoreError::Missing { .. } => {
             (Kind::VaultGone, "`keyward restore` brings the previous generation back")
         }
@@ -270,6 +288,8 @@ pub(crate) fn store_failed(error: &StoreError) -> CommandError {
         StoreError::NotDurable { .. } => {
             (Kind::NotDurable, "the change is stored; run `sync` to be sure of it")
         }
+        StoreError::RolledBack { .. } => (Kind::RolledBack, ANCHOR_HINT),
+        StoreError::Substituted { .. } => (Kind::Substituted, ANCHOR_HINT),
         StoreError::Untrusted { .. } => (Kind::UntrustedFile, ""),
         _ => (Kind::Failed, "nothing was written; `keyward status` shows the vault"),
     };
@@ -279,6 +299,9 @@ pub(crate) fn store_failed(error: &StoreError) -> CommandError {
         None => failed.hint(hint),
     }
 }
+
+const ANCHOR_HINT: &str =
+    "bring the newest copy of the file back; if this is on purpose: `keyward anchor accept`";
 
 /// Makes the error of a change that was not written.
 pub(crate) fn commit_failed(path: &Path, error: CommitError) -> CommandError {

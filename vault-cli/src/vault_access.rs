@@ -12,6 +12,7 @@ use vault_core::name::{Scope, SecretName};
 use vault_core::slot::{KeySource, SlotId};
 use vault_core::source::env::EnvOrigin;
 use vault_core::source::machine::{self, Hostname};
+use vault_core::store::anchor::Anchor;
 use vault_core::store::{FileStore, Previous, StoreError, VaultStore};
 use vault_core::vault::commit::{CommitError, Committed, commit};
 use vault_core::vault::draft::{ChangeError, Draft};
@@ -54,9 +55,19 @@ impl<'c> VaultAccess<'c> {
         Ok(Self { ctx, store: ctx.store()? })
     }
 
+    /// Returns the same vault, whatever its anchor says.
+    pub(crate) fn unheeding(&self) -> Self {
+        Self { ctx: self.ctx, store: FileStore::new(self.path()) }
+    }
+
     /// Returns the path of the vault.
     pub(crate) fn path(&self) -> PathBuf {
         self.store.location().to_path_buf()
+    }
+
+    /// Loads the vault's rollback anchor, if it has one.
+    pub(crate) fn anchor(&self) -> Result<Option<Anchor>, CommandError> {
+        self.store.anchor().map_err(|error| store_failed(&error))
     }
 
     /// Reads the header; `None` where there is no vault yet.

@@ -65,8 +65,15 @@ pub(crate) fn run(ctx: &Context, _args: &RestoreArguments) -> Result<RestoreRepo
     })?;
     let opened = access.unlock(locked, Sources::new(ctx)?)?;
     let restored_generation = opened.vault.header().generation;
+    let anchor = access.anchor()?;
     let Restored { header, given_up, secrets } =
         restore::restore(&access.store, opened.vault).map_err(|error| commit_failed(&path, error))?;
+    if let Some(anchor) = anchor.filter(|anchor| anchor.state().generation > restored_generation + 1) {
+        let newest = anchor.state().generation;
+        ctx.ui.warn(&format!(
+            "the rollback anchor knew generation {newest}: what was written after generation {restored_generation} is lost"
+        ));
+    }
     Ok(RestoreReport {
         path: path.display().to_string(),
         generation: header.generation,

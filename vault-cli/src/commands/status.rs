@@ -42,6 +42,8 @@ struct VaultFacts {
     epoch: u64,
     generation: u64,
     slots: Vec<SlotRow>,
+    /// The generation that the rollback anchor has; `None` if it is off.
+    anchored_generation: Option<u64>,
     unlocked: bool,
     opened_by: Option<String>,
     locked_because: Vec<String>,
@@ -85,6 +87,12 @@ impl VaultFacts {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "vault id:         {}", self.vault_id)?;
         writeln!(out, "generation:       {} (root key {})", self.generation, self.epoch)?;
+        match self.anchored_generation {
+            Some(generation) => writeln!(out, "rollback anchor:  on, at generation {generation}")?,
+            None => {
+                writeln!(out, "rollback anchor:  off (`keyward anchor on` notices an older copy put back)")?
+            }
+        }
         match (&self.opened_by, self.secrets) {
             (Some(source), Some(secrets)) => {
                 writeln!(out, "opened by:        {source} ({})", counted(secrets, "secret"))?
@@ -136,11 +144,13 @@ fn facts(
     header: &Header,
     opened: Result<crate::vault_access::Opened, CommandError>,
 ) -> Result<VaultFacts, CommandError> {
+    let anchor = access.anchor()?;
     let mut facts = VaultFacts {
         vault_id: header.vault_id.to_string(),
         epoch: header.epoch,
         generation: header.generation,
         slots: header.slots.iter().map(|slot| SlotRow::new(slot, None)).collect(),
+        anchored_generation: anchor.map(|anchor| anchor.state().generation),
         unlocked: false,
         opened_by: None,
         locked_because: Vec::new(),
