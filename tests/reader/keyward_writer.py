@@ -167,9 +167,12 @@ def encode_value(value):
     return plaintext.ljust(padded(len(plaintext), VALUE_PAGE), b"\0")
 
 
+def value_context(head, value_id):
+    return struct.pack("<HH", head.version, head.suite) + head.vault_id + value_id
+
+
 def seal_value(head, root_key, value_id, plaintext, salt):
-    context = struct.pack("<HH", head.version, head.suite) + head.vault_id + value_id
-    return seal(root_key, b"keyward value", context, plaintext, salt)
+    return seal(root_key, b"keyward value", value_context(head, value_id), plaintext, salt)
 
 
 def join(root_key, header, index_plaintext, index_salt, sealed_values):

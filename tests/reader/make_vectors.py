@@ -15,10 +15,11 @@ from pathlib import Path
 
 import keyward_writer as writer
 from keyward_keys import (from_key_text, from_machine, from_passphrase, from_recovery_code, from_slot_key, hkdf,
-                          recovery_bytes, sha256)
+                          message_key, recovery_bytes, sha256)
 from keyward_reader import Vault
 from keyward_writer import (BUNDLE, ENV, KEYRING, MACHINE, PASSPHRASE, RECOVERY, SESSIONS, Connection, Head, Secret,
                             Slot)
+from two_keys import key_stream, two_key_message, xor
 
 FOLDER = Path(__file__).resolve().parents[2] / "vault-core" / "tests" / "vectors"
 ROOT_KEY = bytes(range(32))
@@ -34,6 +35,7 @@ class Draft:
     def __init__(self, name):
         self.name = name
         self.head = Head(self.fixed("vault id", 16), generation=3)
+        self.root_key = ROOT_KEY
         self.slots = [self.slot(ENV, SLOT_KEY)]
         self.secrets = [self.secret("TOKEN")]
         self.bindings = []
@@ -64,7 +66,7 @@ class Draft:
         self.sealed, self.entries = [], []
         for number, secret in enumerate(self.secrets):
             plaintext = plaintexts[number] if plaintexts else writer.encode_value(secret.value)
-            sealed = writer.seal_value(self.head, ROOT_KEY, secret.value_id, plaintext, secret.salt)
+            sealed = writer.seal_value(self.head, self.root_key, secret.value_id, plaintext, secret.salt)
             self.sealed.append(sealed)
             self.entries.append([self.scopes.index(secret.scope()), secret.name.encode(), secret.version,
                                  secret.created, secret.value_id, len(sealed), sha256(sealed)])
@@ -85,12 +87,13 @@ class Draft:
             self.encode()
         if self.index is None:
             self.index = writer.encode_index(self.body, schema=2 if self.connections else 1)
-        slots = [writer.encode_slot(self.head, slot, ROOT_KEY) for slot in self.slots]
+        slots = [writer.encode_slot(self.head, slot, self.root_key) for slot in self.slots]
         header = bytearray(writer.encode_header(self.head, slots, len(self.index) + 80))
         for offset, data in self.header_patches:
             header[offset:offset + len(data)] = data
         header = bytes(header)
-        return writer.join(ROOT_KEY, header + sha256(header), self.index, self.fixed("salt of index", 32), self.sealed)
+        return writer.join(self.root_key, header + sha256(header), self.index, self.fixed("salt of index", 32),
+                           self.sealed)
 
     def patched(self, offset, data):
         """The file with other bytes in its header, whose hash and index are made after that."""
@@ -250,6 +253,43 @@ def connections_alone(d):
     return d.finish()
 
 
+OTHER_KEY = b"\x12" * 32
+
+
+@good("two slots that unwrap to two root keys, and an index that AES-GCM opens under both: by the root key to which the "
+      "index commits, it opens")
+def index_of_two_root_keys_opened_by_its_own(d):
+    return with_index_of_two_root_keys(d)
+
+
+def with_index_of_two_root_keys(d):
+    d.slots.append(d.slot(ENV, OTHER_KEY, "second"))
+    other_root = d.fixed("other root key", 32)
+    slot = writer.encode_slot(d.head, d.slots[1], other_root)
+    # The 16 bytes that the equation decides are in a directory, where any bytes but zeros may be.
+    d.bindings = [(b"default", b"web", b"/" + b"d" * 63)]
+    made = d.patched(64 + 160, slot)
+    header, salt = made[:416], made[416:416 + 32]
+    okm, other = (message_key(root, b"keyward index", header, salt) for root in (ROOT_KEY, other_root))
+    free = -(-d.index.index(b"d" * 63) // 16) * 16
+    ciphertext, tag = two_key_message(okm, other, d.index, free)
+    return header + salt + okm[44:] + ciphertext + tag + made[416 + 80 + len(ciphertext):]
+
+
+@good("a slot that AES-GCM unwraps under two slot keys, to two root keys: under the one to which it commits, it opens")
+def slot_of_two_keys_opened_by_its_own(d):
+    return with_slot_of_two_keys(d)
+
+
+def with_slot_of_two_keys(d):
+    [slot] = d.slots
+    context = writer.slot_context(d.head, slot)
+    okm, other = (message_key(key, b"keyward slot", context, slot.salt) for key in (SLOT_KEY, OTHER_KEY))
+    ciphertext, tag = two_key_message(okm, other, ROOT_KEY, free=16)
+    d.root_key = xor(ciphertext, key_stream(okm, len(ciphertext)))
+    return d.patched(64 + 48, slot.salt + okm[44:] + ciphertext + tag)
+
+
 # --- refused by the header ------------------------------------------------------------------------------------
 
 @bad("header", "foreign", "the last byte of the magic is another")
@@ -277,6 +317,30 @@ def header_length_over_limit(d):
 @bad("header", "truncated", "the header length is within its limit and above the file's size")
 def header_length_past_end(d):
     return d.patched(16, struct.pack("<I", 16_384))
+
+
+def header_vector(function_name, refused, about, **fields):
+    """A vector whose header has other numbers in some of its fields."""
+    def make(d):
+        d.head = replace(d.head, **fields)
+        return d.finish()
+    make.__name__ = function_name
+    bad("header", refused, about)(make)
+
+
+header_vector("header_length_zero", "damaged", "a header length of 0", header_length=0)
+header_vector("header_length_of_sign_bit", "too_large", "a header length of 2^31", header_length=2 ** 31)
+header_vector("header_length_hostile", "too_large", "a header length of 2^32 - 1", header_length=2 ** 32 - 1)
+header_vector("index_length_zero", "damaged", "a sealed index length of 0", index_length=0)
+header_vector("index_length_one", "damaged", "a sealed index length of 1", index_length=1)
+header_vector("index_length_below_limit", "damaged", "a sealed index length of 134,213,711: one below the limit",
+              index_length=134_213_711)
+header_vector("index_length_of_sign_bit", "too_large", "a sealed index length of 2^63", index_length=2 ** 63)
+header_vector("slot_count_of_sign_bit", "too_large", "a slot count of 2^31", slot_count=2 ** 31)
+header_vector("slot_count_hostile", "too_large", "a slot count of 2^32 - 1", slot_count=2 ** 32 - 1)
+header_vector("suite_zero", "damaged", "suite 0", suite=0)
+header_vector("newest_version", "newer", "version 65,535", version=65_535)
+header_vector("newest_suite", "newer", "suite 65,535", suite=65_535)
 
 
 @bad("header", "damaged", "version 0")
@@ -442,6 +506,23 @@ def kdf_below_floor(d):
     return d.finish()
 
 
+def cost_vector(function_name, refused, about, *costs):
+    def make(d):
+        d.slots.append(d.costs("second", *costs))
+        return d.finish()
+    make.__name__ = function_name
+    bad("header", refused, about)(make)
+
+
+cost_vector("kdf_memory_hostile", "too_large", "a second slot that asks for 4 TiB of Argon2id memory", 2 ** 32 - 1, 3, 1)
+cost_vector("kdf_passes_hostile", "too_large", "a second slot of 2^32 - 1 Argon2id passes", 65_536, 2 ** 32 - 1, 1)
+cost_vector("kdf_passes_below_floor", "damaged", "a second slot of two Argon2id passes", 65_536, 2, 1)
+cost_vector("kdf_lanes_hostile", "too_large", "a second slot of 2^24 - 1 Argon2id lanes", 65_536, 3, 2 ** 24 - 1)
+cost_vector("kdf_lanes_zero", "damaged", "a second slot of no Argon2id lanes", 65_536, 3, 0)
+cost_vector("kdf_memory_below_eight_lanes", "damaged", "a second slot with less Argon2id memory than 8 KiB for each of its "
+            "lanes, which Argon2 does not allow", 127, 3, 16)
+
+
 @bad("header", "too_large", "five passphrase slots of the smallest costs")
 def five_passphrase_slots(d):
     d.slots += [d.costs(f"passphrase {number}", *LIGHT) for number in range(5)]
@@ -494,6 +575,22 @@ def slot_with_wrong_commitment(d):
     return d.patched(64, slot[:80] + bytes([slot[80] ^ 1]) + slot[81:])
 
 
+@bad("slot", "wrong_key", "the tag of the wrapped root key is another, its commitment is right")
+def slot_with_wrong_tag(d):
+    slot = writer.encode_slot(d.head, d.slots[0], ROOT_KEY)
+    return d.patched(64, with_last_bit_flipped(slot))
+
+
+def with_last_bit_flipped(message):
+    return message[:-1] + bytes([message[-1] ^ 1])
+
+
+@bad("slot", "wrong_key", "a slot that AES-GCM unwraps under two slot keys: the other one is refused by the commitment alone",
+     {"slot": 0, "slot_key": OTHER_KEY.hex()})
+def slot_of_two_keys(d):
+    return with_slot_of_two_keys(d)
+
+
 # --- refused by the index -------------------------------------------------------------------------------------
 
 def with_other_header(d, change):
@@ -516,6 +613,36 @@ def older_index_newer_header(d):
 def slots_exchanged(d):
     d.slots.append(d.slot(ENV, b"\x12" * 32, "second"))
     return with_other_header(d, lambda header: header[:64] + header[224:384] + header[64:224])
+
+
+@bad("index", "damaged", "two slots that unwrap to two root keys, and an index that AES-GCM opens under both: the other root "
+     "key is refused by the commitment alone", {"slot": 1, "slot_key": OTHER_KEY.hex()})
+def index_of_two_root_keys(d):
+    return with_index_of_two_root_keys(d)
+
+
+@bad("index", "damaged", "the commitment of the index is another, its ciphertext and tag are right")
+def index_with_wrong_commitment(d):
+    made = d.finish()
+    return made[:256 + 63] + bytes([made[256 + 63] ^ 1]) + made[256 + 64:]
+
+
+@bad("index", "damaged", "the tag of the index is another, its commitment is right")
+def index_with_wrong_tag(d):
+    d.secrets = []  # so that the index ends the file
+    return with_last_bit_flipped(d.finish())
+
+
+@bad("index", "damaged", "schema 0")
+def schema_zero(d):
+    d.index = writer.encode_index(d.encode().body, schema=0)
+    return d.finish()
+
+
+@bad("index", "newer", "schema 2^32 - 1")
+def newest_schema(d):
+    d.index = writer.encode_index(d.encode().body, schema=2 ** 32 - 1)
+    return d.finish()
 
 
 @bad("index", "newer", "schema 3")
@@ -563,6 +690,36 @@ def value_count_too_high(d):
     at = 8 + len(writer.encode_scope(*d.scopes[0]))
     d.body = d.body[:at] + struct.pack("<Q", 2) + d.body[at + 8:]
     return d.finish()
+
+
+def hostile_vector(function_name, about, before, number):
+    """A vector with a hostile count or length in the body of its index, behind its first parts."""
+    def make(d):
+        d.bindings = [(b"default", b"web", b"/srv")]
+        d.encode()
+        at = len(before(d))
+        d.body = d.body[:at] + struct.pack("<Q", number) + d.body[at + 8:]
+        return d.finish()
+    make.__name__ = function_name
+    bad("index", "damaged", about)(make)
+
+
+def scopes_of(d):
+    return writer.vector([writer.encode_scope(*scope) for scope in d.scopes])
+
+
+def values_of(d):
+    return scopes_of(d) + writer.vector([writer.encode_entry(*entry) for entry in d.entries])
+
+
+hostile_vector("scope_count_hostile", "a count of scopes of 2^63: more than the body can have", lambda d: b"", 2 ** 63)
+hostile_vector("binding_count_hostile", "a count of bindings of 2^40: more than the body can have", values_of, 2 ** 40)
+hostile_vector("tenant_length_hostile", "a tenant's id of 2^64 - 1 bytes: it would go past the body",
+               lambda d: bytes(8 + 1), 2 ** 64 - 1)
+hostile_vector("name_length_hostile", "a name of 2^31 bytes: it would go past the body",
+               lambda d: scopes_of(d) + bytes(8 + 4), 2 ** 31)
+hostile_vector("directory_length_hostile", "a directory of 2^63 bytes: it would go past the body",
+               lambda d: values_of(d) + bytes(8 + 8 + 7 + 8 + 3), 2 ** 63)
 
 
 @bad("index", "damaged", "a scope that no value uses")
@@ -654,7 +811,9 @@ def name_vector(function_name, name, about, refused="damaged", **more):
     bad("index", refused, about, **more)(make)
 
 
+name_vector("name_empty", b"", "an empty name")
 name_vector("name_with_equals", b"A=B", "a name with `=`")
+name_vector("name_with_nul", b"A\0B", "a name with U+0000")
 name_vector("name_invalid_utf8", b"A\xed\xa0\x80", "a name with a surrogate, which is no UTF-8")
 name_vector("name_257_bytes", b"A" * 257, "a name of 257 bytes", "too_large")
 name_vector("name_with_zero_width", "A\u2060B".encode(), "a name with U+2060")
@@ -891,6 +1050,36 @@ def value_with_wrong_commitment(d):
     [sealed] = d.seal().sealed
     d.sealed = [sealed[:63] + bytes([sealed[63] ^ 1]) + sealed[64:]]
     d.entries[0][6] = sha256(d.sealed[0])
+    return d.finish()
+
+
+@bad("value", "damaged", "the tag of a value is another, with the right commitment; the index has its hash", value=0)
+def value_with_wrong_tag(d):
+    d.sealed = [with_last_bit_flipped(d.seal().sealed[0])]
+    d.entries[0][6] = sha256(d.sealed[0])
+    return d.finish()
+
+
+# Two of many ids whose keys give the length of the value the same four bytes (`two_keys.py` searches for them).
+IDS_OF_ONE_START = 11_906, 52_135
+
+
+def numbered_id(d, number):
+    return d.fixed(f"id {number}", 16)
+
+
+@bad("value", "damaged", "one sealed value under two value ids, which AES-GCM opens under the keys of both, to two values of 60 "
+     "bytes: the second one is refused by the commitment alone", value=1)
+def value_of_two_ids(d):
+    ids = [numbered_id(d, number) for number in IDS_OF_ONE_START]
+    d.secrets = [replace(d.secret(name), value_id=value_id) for name, value_id in zip("AB", ids)]
+    d.seal()
+    salt = d.secrets[0].salt
+    okm, other = (message_key(ROOT_KEY, b"keyward value", writer.value_context(d.head, value_id), salt) for value_id in ids)
+    ciphertext, tag = two_key_message(okm, other, writer.encode_value(b"v" * 60), free=48)
+    d.sealed = [salt + okm[44:] + ciphertext + tag] * 2
+    for entry in d.entries:
+        entry[5:] = len(d.sealed[0]), sha256(d.sealed[0])
     return d.finish()
 
 

@@ -11,11 +11,15 @@ import struct
 import tracemalloc
 import unittest
 from pathlib import Path
+from unittest.mock import patch
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 import keyward_keys as keys
 import keyward_reader as reader
 import keyward_writer as writer
 import make_vectors
+import two_keys
 
 ROOT = Path(__file__).resolve().parents[2]
 VECTORS = ROOT / "vault-core" / "tests" / "vectors"
@@ -184,7 +188,7 @@ class VectorFiles(unittest.TestCase):
 
     def test_every_file(self):
         files = sorted(VECTORS.glob("*.vault"))
-        self.assertGreater(len(files), 40)
+        self.assertGreaterEqual(len(files), 170)
         for path in files:
             with self.subTest(path.stem):
                 facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
@@ -200,6 +204,14 @@ class VectorFiles(unittest.TestCase):
         self.assertEqual({path.stem for path in VECTORS.glob("*.json")},
                          {path.stem for path in VECTORS.glob("*.vault")})
 
+    def test_every_json_says_what_the_file_shows_and_what_to_expect(self):
+        for path in VECTORS.glob("*.json"):
+            facts = json.loads(path.read_text(encoding="utf-8"))
+            with self.subTest(path.stem):
+                self.assertGreater(len(facts["about"]), 5)
+                self.assertEqual(facts.keys() - {"value"}, {"about", "open", "purpose"}
+                                 | ({"refused", "stage"} if "refused" in facts else {"expect"}))
+
     def test_files_are_what_the_script_makes(self):
         made = make_vectors.make_all()
         for name, data in made.items():
@@ -209,7 +221,53 @@ class VectorFiles(unittest.TestCase):
     def test_most_are_negative_and_all_are_small(self):
         refused = [facts for _, _, facts, _ in make_vectors.VECTORS if "refused" in facts]
         self.assertGreaterEqual(len(refused), 0.8 * len(make_vectors.VECTORS))
-        self.assertLess(sum(len(data) for data in make_vectors.make_all().values()), 800 * 1024)
+        self.assertLess(sum(len(data) for data in make_vectors.make_all().values()), 1024 * 1024)
+
+
+def open_whatever_it_commits_to(key, label, context, sealed):
+    """What a reader does that knows AES-GCM and no commitment."""
+    okm = keys.message_key(key, label, context, sealed[:32])
+    try:
+        return AESGCM(okm[:32]).decrypt(okm[32:44], sealed[64:], b"")
+    except keys.InvalidTag:
+        raise keys.SealBroken from None
+
+
+class TwoKeys(unittest.TestCase):
+    """The vectors with a message of two keys are what they say: only the commitment stands against them."""
+
+    def opened(self, name):
+        facts = json.loads((VECTORS / f"{name}.json").read_text(encoding="utf-8"))
+        source = make_vectors.key_source(facts["open"])
+        return open_bytes((VECTORS / f"{name}.vault").read_bytes(), source, position=facts["open"]["slot"])
+
+    def refused_with_the_commitment_and_without(self, name, *without):
+        with self.assertRaises((keys.WrongKey, keys.Damaged)):
+            self.opened(name)
+        with patch.object(reader, "open_sealed", open_whatever_it_commits_to), self.assertRaises(without):
+            self.opened(name)
+
+    def test_the_value_of_two_ids_is_two_values_for_a_reader_without_the_commitment(self):
+        with self.assertRaises(keys.Damaged):
+            self.opened("value_of_two_ids")
+        with patch.object(reader, "open_sealed", open_whatever_it_commits_to):
+            _, (first, second) = self.opened("value_of_two_ids")
+        self.assertEqual((len(first), len(second)), (60, 60))
+        self.assertNotEqual(first, second)
+
+    def test_the_slot_of_two_keys_unwraps_for_a_reader_without_the_commitment(self):
+        self.refused_with_the_commitment_and_without("slot_of_two_keys", keys.Damaged)
+
+    def test_the_index_of_two_root_keys_opens_for_a_reader_without_the_commitment(self):
+        # What it opens to under the other root key is noise, and noise is no schema.
+        self.refused_with_the_commitment_and_without("index_of_two_root_keys", keys.Newer)
+
+    def test_the_tag_is_that_of_aes_gcm(self):
+        for size in (0, 1, 16, 33, 4096):
+            okm, plaintext = hashlib.sha512(bytes([size % 251])).digest() + bytes(12), bytes(range(256)) * 16
+            sealed = AESGCM(okm[:32]).encrypt(okm[32:44], plaintext[:size], b"")
+            stream = two_keys.key_stream(okm, size)
+            self.assertEqual(two_keys.xor(plaintext[:size], stream) + two_keys.tag(okm, sealed[:-16]), sealed)
 
 
 class Tampering(unittest.TestCase):
