@@ -224,10 +224,12 @@ mod tests {
     }
 
     #[test]
-    fn commitment_is_checked_before_the_tag() {
-        // A message whose AES-GCM part is right under the key but whose commitment is another key's.
+    fn a_wrong_commitment_is_refused_before_aes_gcm_touches_the_message() {
+        // Ciphertext and tag are right, so that AES-GCM would turn the message into the plaintext.
         let mut message = seal(&key(1), Label::Value, CONTEXT, b"plaintext");
         message[SALT_LEN..PREFIX_LEN].fill(0);
-        assert_eq!(open(&key(1), Label::Value, CONTEXT, &message), Err(OpenError));
+        let before = message.clone();
+        assert_eq!(open_in_place(&key(1), Label::Value, CONTEXT, &mut message), Err(OpenError));
+        assert_eq!(message, before);
     }
 }

@@ -1,6 +1,7 @@
 //! A vault that somebody altered without its key: header and index are refused when it opens, values
 //! when they are used and at the next write. No byte of a file is free.
 
+use crate::format::values::hash_sealed;
 use crate::format::{FormatError, Header, Purpose};
 use crate::secret::RootKey;
 use crate::slot::SlotKind;
@@ -33,7 +34,7 @@ fn open(bytes: &[u8]) -> Result<UnlockedVault, String> {
 
 /// The file with its header hash made to fit whatever the header is.
 fn with_right_hash(mut bytes: Vec<u8>) -> Vec<u8> {
-    let hash = crate::format::values::hash_sealed(&bytes[..HEADER - 32]);
+    let hash = hash_sealed(&bytes[..HEADER - 32]);
     bytes[HEADER - 32..HEADER].copy_from_slice(&hash);
     bytes
 }
@@ -95,8 +96,9 @@ fn a_file_that_is_cut_off_at_any_length_is_refused() {
 
 #[test]
 fn bytes_after_the_end_are_refused() {
-    let whole = vault().current();
-    for more in (1..=64).map(|count| vec![0; count]).chain([whole.clone(), whole[INDEX_END..].to_vec()]) {
+    let (whole, other) = (vault().current(), vault().current());
+    let more = [whole.clone(), other, whole[INDEX_END..].to_vec()];
+    for more in (1..=64).map(|count| vec![0; count]).chain(more) {
         let error = open(&joined(&[&whole, &more])).unwrap_err();
         assert!(error.contains("damaged"), "{} bytes: {error}", more.len());
     }
@@ -189,14 +191,83 @@ fn a_whole_vault_made_by_somebody_else_does_not_open() {
     assert_eq!(open(&theirs.current()).unwrap_err(), "no key at hand opens this vault");
 }
 
+/// The part of a file that does not open; a header is refused before anybody is asked for a key.
+fn refused_part(bytes: Vec<u8>) -> Option<&'static str> {
+    let Ok(locked) = LockedVault::open(Box::new(bytes), Purpose::Secrets) else { return Some("header") };
+    let Ok(opened) = locked.unlock(&mut [&mut OneKey { kind: "env", key: 1 }]) else { return Some("index") };
+    let index = opened.vault.index().ok()?;
+    let damaged = opened.vault.verify(&index).ok()?;
+    (!damaged.is_empty()).then_some("values")
+}
+
 #[test]
-fn windows_of_other_bytes_are_refused() {
+fn a_hundred_thousand_windows_of_random_bytes_are_refused_by_the_part_that_they_hit_first() {
     let whole = vault().current();
-    for (nth, at) in (0..INDEX_END - 16).step_by(5).enumerate() {
+    assert_eq!(refused_part(whole.clone()), None);
+    for seed in 0..100_000_u32 {
+        let noise = hash_sealed(&seed.to_le_bytes());
+        let (offset, _) = noise[16..].split_first_chunk().unwrap();
+        let at = usize::from(u16::from_le_bytes(*offset)) % (whole.len() - 15);
         let mut altered = whole.clone();
-        let noise = crate::format::values::hash_sealed(&nth.to_le_bytes());
         altered[at..at + 16].copy_from_slice(&noise[..16]);
-        assert!(open(&altered).is_err(), "16 bytes at {at}");
+        let hit = match at {
+            ..HEADER => "header",
+            ..INDEX_END => "index",
+            _ => "values",
+        };
+        assert_eq!(refused_part(altered), Some(hit), "seed {seed}: 16 bytes at {at}");
+    }
+}
+
+#[test]
+fn a_slot_made_one_of_another_kind_is_refused() {
+    let whole = vault().current();
+    let light = [&[0, 0, 1, 0, 3, 0, 0, 0, 4, 0, 0, 0][..], &[7; 16]].concat();
+    for (slot, kind) in
+        [64, 224].into_iter().flat_map(|slot| [0, 1, 3, 4, 5, 6, 255].map(|kind| (slot, kind)))
+    {
+        let mut altered = whole.clone();
+        altered[slot] = kind;
+        assert!(open(&with_right_hash(altered.clone())).is_err(), "kind {kind} at {slot}");
+        altered[slot + 20..slot + 48].copy_from_slice(&light);
+        assert!(open(&with_right_hash(altered)).is_err(), "kind {kind} with costs at {slot}");
+    }
+}
+
+#[test]
+fn a_wrong_commitment_and_a_wrong_tag_are_refused_in_the_same_words() {
+    let whole = vault().current();
+    let with_flipped = |places: &[usize]| {
+        let mut altered = whole.clone();
+        places.iter().for_each(|place| altered[*place] ^= 1);
+        open(&with_right_hash(altered)).unwrap_err()
+    };
+    // Both slots, because one that is left opens the file.
+    let (commitments, tags) = ([64 + 48 + 32, 224 + 48 + 32], [224 - 1, 384 - 1]);
+    assert_eq!(with_flipped(&commitments), "no key at hand opens this vault");
+    assert_eq!(with_flipped(&commitments), with_flipped(&tags));
+    let (commitment, tag) = ([HEADER + 32], [INDEX_END - 1]);
+    assert_eq!(
+        with_flipped(&commitment),
+        "the file is damaged: the index does not open with the vault's own key"
+    );
+    assert_eq!(with_flipped(&commitment), with_flipped(&tag));
+}
+
+#[test]
+fn a_version_or_suite_of_zero_is_damage_and_a_later_one_is_a_newer_keyward() {
+    let whole = vault().current();
+    for (offset, what) in [(8, "format version"), (10, "suite")] {
+        let with_number = |number: u16| {
+            let mut altered = whole.clone();
+            altered[offset..offset + 2].copy_from_slice(&number.to_le_bytes());
+            open(&with_right_hash(altered)).unwrap_err()
+        };
+        assert_eq!(with_number(0), "the file is damaged: a version number is zero");
+        for number in [2, 0xffff] {
+            let newer = format!("the file was written by a newer keyward ({what} {number})");
+            assert_eq!(with_number(number), newer);
+        }
     }
 }
 
