@@ -14,6 +14,7 @@ use std::thread;
 use tempfile::TempDir;
 
 pub mod anchored;
+pub mod crafted;
 pub mod deadline;
 pub mod keyring;
 pub mod ordinary_user;
@@ -21,6 +22,7 @@ pub mod process;
 pub mod sockets;
 pub mod terminal;
 pub mod transcript;
+pub mod usage;
 pub mod vault_file;
 
 /// A home directory of one test, removed at its end.

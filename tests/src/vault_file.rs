@@ -33,8 +33,13 @@ impl VaultFile {
 
     /// Returns the bytes as a writer of another format version would have written the header.
     pub fn of_version(&self, version: u16) -> Self {
+        self.with_field(8, &version.to_le_bytes())
+    }
+
+    /// Returns the bytes with other ones in the header, and a header hash that fits.
+    pub fn with_field(&self, offset: usize, field: &[u8]) -> Self {
         let mut bytes = self.0.clone();
-        bytes[8..10].copy_from_slice(&version.to_le_bytes());
+        bytes[offset..offset + field.len()].copy_from_slice(field);
         let hash_at = self.header().end - 32;
         let hash = Sha256::digest(&bytes[..hash_at]);
         bytes[hash_at..hash_at + 32].copy_from_slice(&hash);

@@ -178,8 +178,6 @@ fn a_vault_that_others_can_read_is_refused_with_the_command_that_mends_it() {
 #[test]
 fn a_vault_of_sessions_is_no_vault_of_secrets() {
     let (home, path) = home();
-    let mut file = VaultFile::read(&home.vault());
-    file.0[12] = 2;
-    file.of_version(1).write(&path);
+    VaultFile::read(&home.vault()).with_field(12, &[2]).write(&path);
     refused(&home, &path, "not_a_vault", "the file is a file of sessions, not a vault");
 }

@@ -212,7 +212,7 @@ fn a_hundred_thousand_windows_of_random_bytes_are_refused_by_the_part_that_they_
         altered[at..at + 16].copy_from_slice(&noise[..16]);
         let hit = match at {
             ..HEADER => "header",
-            ..INDEX_END => "index",
+            HEADER..INDEX_END => "index",
             _ => "values",
         };
         assert_eq!(refused_part(altered), Some(hit), "seed {seed}: 16 bytes at {at}");
