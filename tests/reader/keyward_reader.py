@@ -373,11 +373,11 @@ def main():
     parser.add_argument("--values", action="store_true", help="show the values, in hexadecimal")
     args = parser.parse_args()
     try:
-        if args.key_text:
+        if args.key_text is not None:
             source = from_key_text(args.key_text)
-        elif args.slot_key:
+        elif args.slot_key is not None:
             source = from_slot_key(args.slot_key)
-        elif args.passphrase_file:
+        elif args.passphrase_file is not None:
             with open(args.passphrase_file, "rb") as file:
                 source = from_passphrase(file.read().removesuffix(b"\n"))
         else:
