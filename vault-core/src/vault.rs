@@ -51,11 +51,16 @@ impl LockedVault {
         &self.header
     }
 
-    /// Returns which state of the vault this is, which nobody has authenticated yet.
-    #[must_use]
-    pub fn state(&self) -> Option<State> {
+    /// Returns which state of the vault this is, which nobody has authenticated yet; `None` where the file is cut
+    /// off.
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError::Read`] when the file can't be read.
+    pub fn state(&self) -> Result<Option<State>, FormatError> {
         let Header { vault_id, epoch, generation, .. } = self.header;
-        Some(State { vault_id, epoch, generation, revision: revision(&*self.snapshot)? })
+        let revision = revision(&*self.snapshot)?;
+        Ok(revision.map(|revision| State { vault_id, epoch, generation, revision }))
     }
 
     /// Returns what slots of this vault are bound to.
@@ -116,8 +121,11 @@ impl UnlockedVault {
     }
 
     /// Returns which state of the vault this is; `None` for one that was just created.
-    #[must_use]
-    pub fn state(&self) -> Option<State> {
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError::Read`] when the file can't be read.
+    pub fn state(&self) -> Result<Option<State>, FormatError> {
         self.locked.state()
     }
 

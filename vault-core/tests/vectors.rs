@@ -115,7 +115,7 @@ fn describe(bytes: &[u8], vault: &UnlockedVault) -> Result<Value, Refusal> {
     let slots = header.slots.iter().map(|slot| json!({"kind": slot.kind.name(), "id": slot.id.to_string()}));
     let mut described = json!({
         "vault_id": header.vault_id.to_string(), "epoch": header.epoch, "generation": header.generation,
-        "revision": hex(revision(&bytes.to_vec()).unwrap().as_bytes()),
+        "revision": hex(revision(&bytes.to_vec()).unwrap().unwrap().as_bytes()),
         "slots": slots.collect::<Vec<_>>(), "values": values, "bindings": bindings.collect::<Vec<_>>(),
     });
     if !connections.is_empty() {

@@ -12,7 +12,7 @@ use vault_core::name::escape_deceptive;
 use vault_core::store::anchor::State;
 
 use crate::context::Context;
-use crate::error::{CommandError, Kind, store_failed};
+use crate::error::{CommandError, Kind, bad_file, store_failed};
 use crate::output::finish;
 use crate::report::Report;
 use crate::vault_access::{Opened, VaultAccess};
@@ -146,6 +146,8 @@ fn off(ctx: &Context) -> Result<OffReport, CommandError> {
 /// Returns which state of the vault was opened; its index has to be sound.
 fn sound_state(access: &VaultAccess<'_>, opened: &Opened) -> Result<State, CommandError> {
     access.index(opened)?;
-    let unreadable = || CommandError::new(Kind::Failed, format!("cannot read {}", access.path().display()));
-    opened.vault.state().ok_or_else(|| unreadable().hint("`keyward verify` says more"))
+    let path = access.path();
+    let state = opened.vault.state().map_err(|error| bad_file(&path, &error))?;
+    let unreadable = || CommandError::new(Kind::Failed, format!("cannot read {}", path.display()));
+    state.ok_or_else(|| unreadable().hint("`keyward verify` says more"))
 }

@@ -2,6 +2,7 @@
 //! its hash first, so that a flipped bit is told apart from a wrong key before any source is asked.
 
 use std::fmt;
+use std::io::{self, ErrorKind};
 
 use sha2::{Digest, Sha256};
 
@@ -282,17 +283,28 @@ impl fmt::Display for Revision {
     }
 }
 
-/// Computes the revision of a file; `None` where its header can't be read.
-#[must_use]
-pub fn revision(snapshot: &dyn Snapshot) -> Option<Revision> {
-    let bytes = read_checked_bytes(snapshot).ok()?;
-    let header = Header::parse(&bytes).ok()?;
+/// Computes the revision of a file; `None` where its header is damaged or its index cut off.
+///
+/// # Errors
+///
+/// The system's error: a disk that fails says nothing about the file.
+pub fn revision(snapshot: &dyn Snapshot) -> io::Result<Option<Revision>> {
+    match read_revision(snapshot) {
+        Ok(revision) => Ok(Some(revision)),
+        Err(FormatError::Read(error)) if error.kind() != ErrorKind::UnexpectedEof => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+fn read_revision(snapshot: &dyn Snapshot) -> Result<Revision, FormatError> {
+    let bytes = read_checked_bytes(snapshot)?;
+    let header = Header::parse(&bytes)?;
     let start = bytes.len() as u64;
     let mut ends = [0; PREFIX_LEN + TAG_LEN];
-    snapshot.read_at(start, &mut ends[..PREFIX_LEN]).ok()?;
-    let tag = (start + header.sealed_index_len).checked_sub(TAG_LEN as u64)?;
-    snapshot.read_at(tag, &mut ends[PREFIX_LEN..]).ok()?;
-    Some(Revision(Sha256::new().chain_update(&bytes).chain_update(ends).finalize().into()))
+    snapshot.read_at(start, &mut ends[..PREFIX_LEN])?;
+    let tag = (start + header.sealed_index_len).saturating_sub(TAG_LEN as u64);
+    snapshot.read_at(tag, &mut ends[PREFIX_LEN..])?;
+    Ok(Revision(Sha256::new().chain_update(&bytes).chain_update(ends).finalize().into()))
 }
 
 /// Reads as many bytes as the header says it has and checks magic, size and hash, which every version

@@ -273,7 +273,7 @@ proptest! {
         let (read, bytes) = Header::read(&file, header.purpose).unwrap();
         prop_assert_eq!(&read, &header);
         prop_assert_eq!(bytes, header.encode());
-        prop_assert!(revision(&file).is_some());
+        prop_assert!(revision(&file).unwrap().is_some());
     }
 
     #[test]

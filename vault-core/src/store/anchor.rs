@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use super::StoreError;
 use crate::checked_text::{self, TextError, check_line, field};
 use crate::crypto::seal::PREFIX_LEN;
-use crate::format::{Header, MAX_HEADER, Purpose, Revision, Snapshot, VaultId, revision};
+use crate::format::{FormatError, Header, MAX_HEADER, Purpose, Revision, Snapshot, VaultId, revision};
 
 mod file;
 
@@ -34,12 +34,20 @@ pub struct State {
 }
 
 impl State {
-    /// Reads the state of a vault; `None` where its header can't be read.
-    #[must_use]
-    pub fn of(snapshot: &dyn Snapshot) -> Option<Self> {
-        let (header, _) = Header::read(snapshot, Purpose::Secrets).ok()?;
-        let Header { vault_id, epoch, generation, .. } = header;
-        Some(Self { vault_id, epoch, generation, revision: revision(snapshot)? })
+    /// Reads the state of a vault; `None` where its header is damaged or its index cut off.
+    ///
+    /// # Errors
+    ///
+    /// The system's error: a disk that fails says nothing about the file.
+    pub fn of(snapshot: &dyn Snapshot) -> io::Result<Option<Self>> {
+        let Some(revision) = revision(snapshot)? else { return Ok(None) };
+        match Header::read(snapshot, Purpose::Secrets) {
+            Ok((Header { vault_id, epoch, generation, .. }, _)) => {
+                Ok(Some(Self { vault_id, epoch, generation, revision }))
+            }
+            Err(FormatError::Read(error)) => Err(error),
+            Err(_) => Ok(None),
+        }
     }
 }
 
@@ -203,7 +211,7 @@ pub(super) fn admit(
         (Some(_), None) => Err(StoreError::Gone { vault: shown.to_owned() }),
         (Some(anchor), Some(snapshot)) => {
             let pinned = Pinned::new(snapshot).map_err(StoreError::io("read", shown))?;
-            if let Some(found) = State::of(&pinned) {
+            if let Some(found) = State::of(&pinned).map_err(StoreError::io("read", shown))? {
                 anchor.check(&found, shown)?;
             }
             Ok(Some(Box::new(pinned)))

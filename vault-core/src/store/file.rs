@@ -272,7 +272,10 @@ impl FileTurn {
     fn current(&self) -> Result<Current, StoreError> {
         match self.open() {
             Ok(None) => Ok(Current::Absent),
-            Ok(Some(vault)) => Ok(revision(vault.as_ref()).map_or(Current::Unreadable, Current::Revision)),
+            Ok(Some(vault)) => {
+                let revision = revision(&*vault).map_err(StoreError::io("read", &self.vault_path()))?;
+                Ok(revision.map_or(Current::Unreadable, Current::Revision))
+            }
             Err(missing @ StoreError::Missing { .. }) => Ok(Current::OnlyPrevious(missing)),
             // As good as unreadable: a restore sets it aside, and nobody else comes so far.
             Err(error) if error.is_refused_by_anchor() => Ok(Current::Unreadable),
@@ -339,7 +342,7 @@ impl FileTurn {
     /// Notes what is published and on disk, if the vault has an anchor.
     fn advance_anchor(&self, bytes: &[u8]) -> Result<(), StoreError> {
         let Some((file, _)) = &self.anchored else { return Ok(()) };
-        let state = State::of(&bytes).ok_or(ErrorKind::InvalidData);
+        let state = State::of(&bytes).and_then(|state| state.ok_or(ErrorKind::InvalidData.into()));
         let state = state.map_err(StoreError::io("read the state of", &self.vault_path()));
         let written = state.and_then(|state| file.write(state));
         written.map(drop).map_err(|error| StoreError::AnchorNotWritten {

@@ -87,7 +87,7 @@ impl WriteTurn for MemoryTurn<'_> {
         previous: Previous,
     ) -> Result<(), StoreError> {
         let mut state = self.0.0.borrow_mut();
-        let found = state.current.as_ref().map(|bytes| revision(bytes));
+        let found = state.current.as_ref().map(|bytes| revision(bytes).ok().flatten());
         let is_as_expected = match (expected, found) {
             (Expected::Absent, None) => state.previous.is_none(),
             (Expected::Revision(seen), Some(Some(found))) if *seen == found => {

@@ -3,7 +3,7 @@
 
 use crate::format::index::{encode_index, open_index, seal_index};
 use crate::format::values::hash_sealed;
-use crate::format::{FormatError, Header, MAX_FILE, Snapshot, revision};
+use crate::format::{FormatError, Header, MAX_FILE, Revision, Snapshot, revision};
 use crate::harden::Buffer;
 use crate::store::{Expected, Previous, StoreError, VaultStore};
 use crate::vault::draft::{ChangeError, Draft};
@@ -77,9 +77,9 @@ impl UnlockedVault {
         if is_new {
             return Err(conflict(store));
         }
-        let known = revision(&*self.locked.snapshot);
+        let known = revision_of(&*self.locked.snapshot)?;
         let found =
-            revision(&*snapshot).ok_or(FormatError::Damaged("the header changed while it was read"))?;
+            revision_of(&*snapshot)?.ok_or(FormatError::Damaged("the header changed while it was read"))?;
         if known.as_ref() == Some(&found) {
             return Ok((self, Expected::Revision(found)));
         }
@@ -95,6 +95,11 @@ impl UnlockedVault {
         }
         Ok(locked.open_with(self.root, self.opened_by)?)
     }
+}
+
+/// Computes a revision; a disk that fails is an error of the file's.
+pub(super) fn revision_of(snapshot: &dyn Snapshot) -> Result<Option<Revision>, FormatError> {
+    Ok(revision(snapshot)?)
 }
 
 fn conflict(store: &dyn VaultStore) -> CommitError {

@@ -1,9 +1,9 @@
 //! Bringing the previous generation back, when the current one is damaged or gone. Nothing else reads
 //! the previous generation.
 
-use crate::format::{Header, Purpose, Snapshot, revision};
+use crate::format::{FormatError, Header, Purpose, Snapshot};
 use crate::store::{Expected, Previous, StoreError, VaultStore};
-use crate::vault::commit::{CommitError, compose};
+use crate::vault::commit::{CommitError, compose, revision_of};
 use crate::vault::draft::Draft;
 use crate::vault::{LockedVault, UnlockedVault};
 
@@ -40,8 +40,8 @@ pub struct Restored {
 pub fn restore(store: &dyn VaultStore, previous: UnlockedVault) -> Result<Restored, CommitError> {
     let turn = store.begin_write()?;
     let conflict = || StoreError::Conflict { vault: store.location().to_path_buf() };
-    let still_there = turn.open_previous()?.and_then(|snapshot| revision(&*snapshot));
-    if still_there.is_none() || still_there != revision(&*previous.locked.snapshot) {
+    let still_there = turn.open_previous()?.map(|snapshot| revision_of(&*snapshot)).transpose()?.flatten();
+    if still_there.is_none() || still_there != revision_of(&*previous.locked.snapshot)? {
         return Err(conflict().into());
     }
     let (expected, current) = match turn.open() {
@@ -49,7 +49,7 @@ pub fn restore(store: &dyn VaultStore, previous: UnlockedVault) -> Result<Restor
         Err(error) if error.is_refused_by_anchor() => (Expected::Unreadable, None),
         Err(error) => return Err(error.into()),
         Ok(None) => return Err(conflict().into()),
-        Ok(Some(snapshot)) => read_current(&*snapshot, previous.header().purpose),
+        Ok(Some(snapshot)) => read_current(&*snapshot, previous.header().purpose)?,
     };
     let mut draft = Draft::new(&previous, previous.index()?);
     if let Some(current) = current {
@@ -61,7 +61,7 @@ pub fn restore(store: &dyn VaultStore, previous: UnlockedVault) -> Result<Restor
         }
     }
     if let Some(anchor) = turn.anchor() {
-        let former = previous.state().ok_or_else(conflict)?;
+        let former = previous.state()?.ok_or_else(conflict)?;
         anchor.check_restored(&former, store.location())?;
         draft.newest_generation = draft.newest_generation.max(anchor.state().generation);
     }
@@ -72,10 +72,18 @@ pub fn restore(store: &dyn VaultStore, previous: UnlockedVault) -> Result<Restor
 }
 
 /// What is there now: a file with a revision, whose header counts if it is for the same purpose, or one
-/// that is set aside.
-fn read_current(snapshot: &dyn Snapshot, purpose: Purpose) -> (Expected, Option<Header>) {
-    let header = Header::read(snapshot, purpose).ok().map(|(header, _)| header);
-    revision(snapshot).map_or((Expected::Unreadable, None), |revision| (Expected::Revision(revision), header))
+/// that is set aside. A disk that fails is no reason to set a file aside.
+fn read_current(
+    snapshot: &dyn Snapshot,
+    purpose: Purpose,
+) -> Result<(Expected, Option<Header>), FormatError> {
+    let Some(revision) = revision_of(snapshot)? else { return Ok((Expected::Unreadable, None)) };
+    let header = match Header::read(snapshot, purpose) {
+        Ok((header, _)) => Some(header),
+        Err(error @ FormatError::Read(_)) => return Err(error),
+        Err(_) => None,
+    };
+    Ok((Expected::Revision(revision), header))
 }
 
 #[cfg(test)]

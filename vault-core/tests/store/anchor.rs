@@ -86,7 +86,7 @@ fn store_in(home: &TempDir, path: &str) -> FileStore {
 }
 
 fn state(bytes: &[u8]) -> State {
-    State::of(&bytes).unwrap()
+    State::of(&bytes).unwrap().unwrap()
 }
 
 fn mode(path: &Path) -> u32 {

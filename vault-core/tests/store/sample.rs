@@ -53,7 +53,9 @@ pub(crate) fn body_of(snapshot: &dyn Snapshot) -> Vec<u8> {
 
 /// Returns what a writer expects that has seen `snapshot`.
 pub(crate) fn expected(snapshot: Option<&dyn Snapshot>) -> Expected {
-    snapshot.map_or(Expected::Absent, |seen| revision(seen).map_or(Expected::Unreadable, Expected::Revision))
+    snapshot.map_or(Expected::Absent, |seen| {
+        revision(seen).unwrap().map_or(Expected::Unreadable, Expected::Revision)
+    })
 }
 
 /// Replaces whatever the store has by a vault with `body`.

@@ -7,7 +7,7 @@ use vault_core::store::anchor::{Anchor, Standing, State};
 
 use super::StateRow;
 use crate::context::Context;
-use crate::error::{CommandError, Kind, store_failed};
+use crate::error::{CommandError, Kind, bad_file, store_failed};
 use crate::report::Report;
 use crate::vault_access::VaultAccess;
 
@@ -108,7 +108,8 @@ impl Report for StatusReport {
 pub(super) fn run(ctx: &Context) -> Result<StatusReport, CommandError> {
     let access = VaultAccess::new(ctx)?;
     let anchor = access.anchor()?;
-    let found = access.unheeding().open_locked()?.and_then(|locked| locked.state());
+    let found = access.unheeding().open_locked()?.map(|locked| locked.state()).transpose();
+    let found = found.map_err(|error| bad_file(&access.path(), &error))?.flatten();
     let file = access.store.anchor_path().map_err(|error| store_failed(&error))?;
     Ok(StatusReport {
         path: access.path().display().to_string(),

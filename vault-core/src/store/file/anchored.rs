@@ -84,7 +84,8 @@ impl FileStore {
     }
 
     fn note(&self, turn: &FileTurn, seen: &State) -> Result<Anchor, StoreError> {
-        let current = turn.open()?.and_then(|snapshot| State::of(&*snapshot));
+        let current = turn.open()?.map(|snapshot| State::of(&*snapshot)).transpose();
+        let current = current.map_err(StoreError::io("read", &self.path))?.flatten();
         let state = current.filter(|state| state == seen).ok_or_else(|| turn.conflict())?;
         let anchors = self.anchors.as_ref().ok_or(ErrorKind::NotFound);
         let anchors = anchors.map_err(StoreError::io("find a directory for the anchor of", &self.path))?;

@@ -29,7 +29,7 @@ impl Place {
             draft.add_slot(SlotKind::Env, SLOTS[0], &slot_key(1))?;
             put(draft, "A", "a")
         });
-        place.store.set_anchor(&place.unlocked("vault").state().unwrap()).unwrap();
+        place.store.set_anchor(&place.unlocked("vault").state().unwrap().unwrap()).unwrap();
         place.change(|draft| put(draft, "B", "b"));
         place
     }
@@ -63,7 +63,7 @@ impl Place {
     fn has(&self, generation: u64, secrets: usize) {
         let vault = self.unlocked("vault");
         let anchor = self.store.anchor().unwrap().unwrap();
-        assert_eq!(anchor.standing(&vault.state().unwrap()), Standing::Same);
+        assert_eq!(anchor.standing(&vault.state().unwrap().unwrap()), Standing::Same);
         assert_eq!(vault.header().generation, generation);
         assert_eq!(vault.index().unwrap().current().count(), secrets);
     }

@@ -1,7 +1,6 @@
 //! Bringing the previous generation back, in every state that a store can be in.
 
 use super::*;
-use crate::format::FormatError;
 use crate::slot::{SlotId, SlotKind};
 use crate::store::memory::MemoryStore;
 use crate::vault::samples::{
