@@ -107,6 +107,9 @@ pub enum Expected {
 pub enum Previous {
     /// It is gone, and so is the one before it: for writes that take a key or a value out of use.
     Drop,
+    /// It takes the place of the previous generation, and not before the new one is durable, which was made from
+    /// that: for a restore.
+    Exchange,
     /// It is kept as the previous generation where the file system can do that.
     Keep,
 }

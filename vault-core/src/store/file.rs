@@ -228,7 +228,7 @@ impl WriteTurn for FileTurn {
             Place::Taken => self.publish_next(temp, previous)?,
             Place::Unreadable => self.publish_over_damaged(temp)?,
         }
-        self.confirm_names()?;
+        self.confirmed(self.directory.sync())?;
         self.advance_anchor(bytes)
     }
 }
@@ -285,12 +285,15 @@ impl FileTurn {
 
     /// Writes `bytes` to a new file, durably, and reads them back.
     fn write_temp(&self, bytes: &[u8]) -> Result<Temp<'_>, StoreError> {
-        let vault = self.vault_path();
-        let name = self.names.new_temp().map_err(StoreError::io("name a temporary file for", &vault))?;
+        let name = self.temp_name()?;
         let temp = Temp { file: self.directory.create_file(&name)?, name, turn: self, named: true };
         self.directory.give_us_access(&temp.name, &temp.file)?;
-        write_durably(&temp.file, bytes, &vault)?;
+        write_durably(&temp.file, bytes, &self.vault_path())?;
         Ok(temp)
+    }
+
+    fn temp_name(&self) -> Result<OsString, StoreError> {
+        self.names.new_temp().map_err(StoreError::io("name a temporary file for", &self.vault_path()))
     }
 
     /// Gives the file the vault's name only if that is free, whatever anybody does at the same time.
@@ -302,16 +305,39 @@ impl FileTurn {
     }
 
     fn publish_next(&self, temp: Temp<'_>, previous: Previous) -> Result<(), StoreError> {
-        self.directory.discard(&self.names.previous)?;
         match previous {
-            Previous::Drop => {}
+            Previous::Drop => self.directory.discard(&self.names.previous)?,
+            Previous::Exchange => return self.publish_exchanged(temp),
             Previous::Keep => self.keep_previous()?,
         }
         temp.rename_over_vault()
     }
 
+    /// Keeps the previous generation until the new one, which was made from it, is on disk: the current one may be
+    /// damaged. Till then the current one has a second name that the next writer would sweep.
+    fn publish_exchanged(&self, temp: Temp<'_>) -> Result<(), StoreError> {
+        self.directory.check_replaceable(&self.names.previous)?;
+        let aside = self.temp_name()?;
+        match self.directory.link(&self.names.vault, &aside) {
+            Ok(()) => {}
+            Err(error) if directory::has_no_links(error) => return temp.rename_over_vault(),
+            Err(error) => return Err(self.cannot_make(&self.names.previous, error)),
+        }
+        let exchanged = self.exchange(temp, &aside);
+        // After a failure it is left, and where both names stood for one file, which a rename leaves alone.
+        let _ = self.directory.unlink(&aside);
+        exchanged
+    }
+
+    fn exchange(&self, temp: Temp<'_>, aside: &OsStr) -> Result<(), StoreError> {
+        temp.rename_over_vault()?;
+        self.confirmed(self.directory.sync())?;
+        self.confirmed(self.directory.rename(aside, &self.names.previous))
+    }
+
     /// A file system without hard links has no previous generations.
     fn keep_previous(&self) -> Result<(), StoreError> {
+        self.directory.discard(&self.names.previous)?;
         match self.directory.link(&self.names.vault, &self.names.previous) {
             Err(error) if !directory::has_no_links(error) => {
                 Err(self.cannot_make(&self.names.previous, error))
@@ -333,10 +359,9 @@ impl FileTurn {
         StoreError::io("create", &self.directory.path_of(name))(error)
     }
 
-    fn confirm_names(&self) -> Result<(), StoreError> {
-        self.directory
-            .sync()
-            .map_err(|error| StoreError::NotDurable { vault: self.vault_path(), source: error.into() })
+    /// After the vault has its new content: whatever fails then, it is saved.
+    fn confirmed(&self, done: Result<(), Errno>) -> Result<(), StoreError> {
+        done.map_err(|error| StoreError::NotDurable { vault: self.vault_path(), source: error.into() })
     }
 
     /// Notes what is published and on disk, if the vault has an anchor.

@@ -91,7 +91,7 @@ impl WriteTurn for MemoryTurn<'_> {
         let is_as_expected = match (expected, found) {
             (Expected::Absent, None) => state.previous.is_none(),
             (Expected::Revision(seen), Some(Some(found))) if *seen == found => {
-                state.previous = if previous == Previous::Keep { state.current.take() } else { None };
+                state.previous = if previous == Previous::Drop { None } else { state.current.take() };
                 true
             }
             (Expected::Unreadable, None) => state.previous.is_some(),

@@ -67,7 +67,7 @@ pub fn restore(store: &dyn VaultStore, previous: UnlockedVault) -> Result<Restor
     }
     let given_up = draft.give_up_damaged()?;
     let (header, bytes) = compose(&draft)?;
-    turn.replace(&expected, &bytes, Previous::Keep)?;
+    turn.replace(&expected, &bytes, Previous::Exchange)?;
     Ok(Restored { header, given_up, secrets: draft.index().current().count() })
 }
 

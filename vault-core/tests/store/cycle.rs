@@ -76,6 +76,30 @@ fn dropped_previous_leaves_neither_the_former_generation_nor_the_one_before() {
 }
 
 #[test]
+fn exchanged_previous_is_the_former_generation_and_nothing_else_is_left() {
+    let home = tempdir().unwrap();
+    let store = store_in(home.path());
+    put(&store, b"one", Previous::Keep).unwrap();
+    put(&store, b"two", Previous::Keep).unwrap();
+    put(&store, b"one again", Previous::Exchange).unwrap();
+    let files = contents(home.path());
+    assert_eq!(files["vault"], vault(b"one again"));
+    assert_eq!(files["vault.prev"], vault(b"two"));
+    assert_eq!(names(home.path()), ["vault", "vault.prev"]);
+}
+
+#[test]
+fn exchange_with_a_previous_that_is_the_same_file_leaves_nothing_else() {
+    let home = tempdir().unwrap();
+    let store = store_in(home.path());
+    put(&store, b"one", Previous::Keep).unwrap();
+    fs::hard_link(home.path().join("vault"), home.path().join("vault.prev")).unwrap();
+    put(&store, b"two", Previous::Exchange).unwrap();
+    assert_eq!(contents(home.path())["vault.prev"], vault(b"one"));
+    assert_eq!(names(home.path()), ["vault", "vault.prev"]);
+}
+
+#[test]
 fn previous_that_a_crash_left_as_the_same_file_is_replaced() {
     let home = tempdir().unwrap();
     let store = store_in(home.path());
