@@ -14,6 +14,8 @@ pub mod name;
 
 pub mod input;
 
+mod disk;
+
 pub mod toml_text;
 
 mod checked_text;

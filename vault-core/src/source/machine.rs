@@ -81,6 +81,12 @@ pub enum MachineError {
         /// The command that takes these rights away.
         fix: String,
     },
+    /// The bytes on disk are not those that were written; there is no new seed.
+    #[error("the disk gave back other bytes than were written for {}", path.display())]
+    ReadBack {
+        /// Where the seed would be.
+        path: PathBuf,
+    },
     /// A symbolic link is in the seed's place.
     #[error("the seed is a symbolic link: {}", path.display())]
     Symlink {

@@ -8,13 +8,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, RenameFlags, Stat};
-use rustix::fs::{
-    fchmod, fstat, fsync, linkat, mkdirat, openat, renameat, renameat_with, rmdir, statat, unlinkat,
-};
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, RenameFlags, Stat, fstat, statat};
 use rustix::io::Errno;
 
 use super::{StoreError, trust};
+use crate::disk::{fchmod, fsync, linkat, mkdirat, openat, renameat, renameat_with, unlinkat};
 
 /// A directory that holds a vault, open.
 #[derive(Debug)]
@@ -213,7 +211,7 @@ impl Directory {
 
     /// Removes the directory itself if nothing is in it. One that stays is in nobody's way.
     pub(super) fn remove_if_empty(&self) {
-        let _ = rmdir(&self.path);
+        let _ = unlinkat(CWD, &self.path, AtFlags::REMOVEDIR);
     }
 
     /// Waits until the names in the directory are on disk.

@@ -5,19 +5,19 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::fsync;
 use rustix::io::Errno;
 
 use super::anchor::{Anchor, AnchorFile, State, admit};
 use super::directory::{self, Directory};
 use super::lock::Lock;
 use super::{Expected, Previous, StoreError, VaultStore, WriteTurn};
+use crate::disk::{self, WriteError};
 use crate::format::{MAX_FILE, Revision, Snapshot, revision};
 
 mod anchored;
@@ -417,37 +417,14 @@ impl Drop for Temp<'_> {
 
 /// Writes `bytes` to a new file, waits until they are on disk, and reads them back; `shown` is what messages
 /// call the file.
-pub(super) fn write_durably(mut file: &File, bytes: &[u8], shown: &Path) -> Result<(), StoreError> {
-    file.write_all(bytes).map_err(StoreError::io("write", shown))?;
-    // Once and by itself: after a failure the system may call lost pages clean.
-    fsync(file).map_err(StoreError::io("flush", shown))?;
-    let same = holds(file, bytes).map_err(StoreError::io("read back", shown))?;
-    if same { Ok(()) } else { Err(StoreError::ReadBack { vault: shown.to_owned() }) }
-}
-
-/// Tells whether `file` has exactly the bytes `bytes`.
-fn holds(file: &File, bytes: &[u8]) -> io::Result<bool> {
-    let mut buffer = vec![0; bytes.len().saturating_add(1).min(CHUNK)];
-    let mut rest = bytes;
-    let mut offset = 0;
-    loop {
-        let length = match file.read_at(&mut buffer, offset) {
-            Ok(0) => return Ok(rest.is_empty()),
-            Ok(length) => length,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        match rest.strip_prefix(&buffer[..length]) {
-            Some(after) => rest = after,
-            None => return Ok(false),
-        }
-        offset += length as u64;
-    }
+pub(super) fn write_durably(file: &File, bytes: &[u8], shown: &Path) -> Result<(), StoreError> {
+    disk::write_durably(file, bytes).map_err(|error| match error {
+        WriteError::Io { act, source } => StoreError::io(act, shown)(source),
+        WriteError::ReadBack => StoreError::ReadBack { vault: shown.to_owned() },
+    })
 }
 
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
-/// Room for a read-back: more would cost more to touch than the calls that it saves.
-const CHUNK: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests;

@@ -5,12 +5,13 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, fstat, open};
+use rustix::fs::{CWD, Mode, OFlags, fstat};
 use rustix::io::Errno;
 
 use super::directory::Directory;
 use super::file::{FileSnapshot, directory_of, random, write_durably};
 use super::{StoreError, trust};
+use crate::disk::openat;
 use crate::format::Snapshot;
 
 /// What becomes of a file that has the name already.
@@ -61,7 +62,7 @@ pub fn check(path: &Path, existing: Existing) -> Result<(), StoreError> {
 pub fn read(path: &Path) -> Result<Option<Box<dyn Snapshot>>, StoreError> {
     // Without O_NONBLOCK, opening a FIFO waits for its writer.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    match open(path, flags, Mode::empty()) {
+    match openat(CWD, path, flags, Mode::empty()) {
         Ok(descriptor) => {
             let stat = fstat(&descriptor).map_err(StoreError::io("look at", path))?;
             let length = trust::check_regular(&stat, path).and_then(|()| trust::check_length(&stat, path))?;

@@ -1,18 +1,18 @@
 //! The place of a seed: a private directory, opened once, and a name in it. Nothing here knows what is in
 //! the file.
 
-use std::fs::{DirBuilder, File};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use super::MachineError;
 use crate::crypto::generate;
+use crate::disk::{self, WriteError, fsync, linkat, mkdirat, openat, unlinkat};
 use crate::slot::{SlotId, VaultId};
 use crate::source::command_for;
 
@@ -28,7 +28,7 @@ impl Place {
     pub(super) fn open(dir_path: &Path, vault: VaultId, slot: SlotId) -> Result<Self, MachineError> {
         let name = format!("{vault}-{slot}");
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let dir = rustix::fs::open(dir_path, flags, Mode::empty()).map_err(|errno| match errno {
+        let dir = openat(CWD, dir_path, flags, Mode::empty()).map_err(|errno| match errno {
             Errno::NOENT => MachineError::Absent { path: dir_path.join(&name) },
             _ => failed("open", dir_path, errno),
         })?;
@@ -59,7 +59,7 @@ impl Place {
     /// Opens the seed file without following a link, and without waiting for a pipe.
     fn open_seed(&self) -> Result<File, MachineError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&self.dir, &self.name, flags, Mode::empty());
+        let file = openat(&self.dir, &self.name, flags, Mode::empty());
         let file = file.map_err(|errno| match errno {
             Errno::NOENT => MachineError::Absent { path: self.path() },
             Errno::LOOP => MachineError::Symlink { path: self.path() },
@@ -84,15 +84,17 @@ impl Place {
     }
 
     fn write(&self, name: &str, content: &[u8]) -> Result<(), MachineError> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&self.dir, name, flags, FILE_MODE);
-        let mut file = File::from(file.map_err(|errno| self.failed("create", errno))?);
-        let written = file.write_all(content).and_then(|()| file.sync_all());
-        written.map_err(|source| MachineError::Io { action: "write", path: self.path(), source })
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat(&self.dir, name, flags, FILE_MODE);
+        let file = File::from(file.map_err(|errno| self.failed("create", errno))?);
+        disk::write_durably(&file, content).map_err(|error| match error {
+            WriteError::Io { act, source } => MachineError::Io { action: act, path: self.path(), source },
+            WriteError::ReadBack => MachineError::ReadBack { path: self.path() },
+        })
     }
 
     fn link(&self, temp: &str) -> Result<(), MachineError> {
-        let linked = rustix::fs::linkat(&self.dir, temp, &self.dir, &self.name, AtFlags::empty());
+        let linked = linkat(&self.dir, temp, &self.dir, &self.name, AtFlags::empty());
         linked.map_err(|errno| match errno {
             Errno::EXIST => MachineError::AlreadyEnrolled { path: self.path() },
             _ => self.failed("link", errno),
@@ -101,7 +103,7 @@ impl Place {
 
     /// Takes `name` away; one that is not there is away already.
     fn unlink(&self, name: &str) -> Result<(), MachineError> {
-        match rustix::fs::unlinkat(&self.dir, name, AtFlags::empty()) {
+        match unlinkat(&self.dir, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(self.failed("remove", errno)),
         }
@@ -133,7 +135,7 @@ impl Place {
     }
 
     fn sync(&self) -> Result<(), MachineError> {
-        rustix::fs::fsync(&self.dir).map_err(|errno| failed("confirm on disk", &self.dir_path, errno))
+        fsync(&self.dir).map_err(|errno| failed("confirm on disk", &self.dir_path, errno))
     }
 
     fn failed(&self, action: &'static str, errno: Errno) -> MachineError {
@@ -149,8 +151,8 @@ fn create_dir(path: &Path) -> io::Result<()> {
     }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     create_dir(parent)?;
-    match DirBuilder::new().mode(DIR_MODE).create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+    match mkdirat(CWD, path, DIR_MODE) {
+        Err(errno) if errno != Errno::EXIST => Err(errno.into()),
         _ => File::open(parent)?.sync_all(),
     }
 }
@@ -174,7 +176,7 @@ fn check_private(path: &Path, stat: &Stat, chmod: &str) -> Result<(), MachineErr
 
 /// Read and written by this account alone.
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
-const DIR_MODE: u32 = 0o700;
+const DIR_MODE: Mode = Mode::RWXU;
 
 #[cfg(test)]
 mod tests {

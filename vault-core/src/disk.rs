@@ -1,0 +1,93 @@
+//! The calls by which the library changes files, and a durable write made of them. What files mean and how they
+//! are called is the business of those who call.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::FileExt;
+
+pub(crate) use rustix::fs::{fchmod, fsync, linkat, mkdirat, openat, renameat, renameat_with, unlinkat};
+
+/// Why bytes are not in a file.
+#[derive(Debug)]
+pub(crate) enum WriteError {
+    /// The system refused.
+    Io {
+        /// What was tried, as a verb.
+        act: &'static str,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The bytes on disk are not those that were written.
+    ReadBack,
+}
+
+/// Writes `bytes` to a new file, waits until they are on disk, and reads them back.
+pub(crate) fn write_durably(mut file: &File, bytes: &[u8]) -> Result<(), WriteError> {
+    file.write_all(bytes).map_err(failed("write"))?;
+    // Once and by itself: after a failure the system may call lost pages clean.
+    fsync(file).map_err(failed("flush"))?;
+    let same = holds(file, bytes).map_err(failed("read back"))?;
+    if same { Ok(()) } else { Err(WriteError::ReadBack) }
+}
+
+fn failed<E: Into<io::Error>>(act: &'static str) -> impl FnOnce(E) -> WriteError {
+    move |source| WriteError::Io { act, source: source.into() }
+}
+
+/// Tells whether `file` has exactly the bytes `bytes`.
+fn holds(file: &File, bytes: &[u8]) -> io::Result<bool> {
+    let mut buffer = vec![0; bytes.len().saturating_add(1).min(CHUNK)];
+    let mut rest = bytes;
+    let mut offset = 0;
+    loop {
+        let length = match file.read_at(&mut buffer, offset) {
+            Ok(0) => return Ok(rest.is_empty()),
+            Ok(length) => length,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        match rest.strip_prefix(&buffer[..length]) {
+            Some(after) => rest = after,
+            None => return Ok(false),
+        }
+        offset += length as u64;
+    }
+}
+
+/// Room for a read-back: more would cost more to touch than the calls that it saves.
+const CHUNK: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use tempfile::tempfile;
+
+    use super::*;
+
+    fn file_with(bytes: &[u8]) -> File {
+        let mut file = tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    #[test]
+    fn every_byte_is_read_back() {
+        let bytes = vec![7; 2 * CHUNK + 1];
+        for place in [0, 1, CHUNK - 1, CHUNK, 2 * CHUNK - 1, 2 * CHUNK] {
+            let mut flipped = bytes.clone();
+            flipped[place] ^= 1;
+            assert!(!holds(&file_with(&flipped), &bytes).unwrap(), "{place}");
+        }
+        for length in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 1] {
+            assert!(holds(&file_with(&bytes[..length]), &bytes[..length]).unwrap(), "{length}");
+        }
+    }
+
+    #[test]
+    fn file_of_another_length_is_not_what_was_written() {
+        let bytes = vec![7; CHUNK];
+        assert!(!holds(&file_with(&bytes[1..]), &bytes).unwrap());
+        assert!(!holds(&file_with(&bytes), &bytes[1..]).unwrap());
+        assert!(!holds(&file_with(b""), &bytes).unwrap());
+        assert!(!holds(&file_with(&bytes), b"").unwrap());
+    }
+}
