@@ -3,7 +3,12 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
+
+use rustix::fs::{Mode, OFlags, fstat};
+use rustix::io::Errno;
+use rustix::process::geteuid;
 
 pub(crate) use rustix::fs::{fchmod, fsync, linkat, mkdirat, openat, renameat, renameat_with, unlinkat};
 
@@ -28,6 +33,30 @@ pub(crate) fn write_durably(mut file: &File, bytes: &[u8]) -> Result<(), WriteEr
     fsync(file).map_err(failed("flush"))?;
     let same = holds(file, bytes).map_err(failed("read back"))?;
     if same { Ok(()) } else { Err(WriteError::ReadBack) }
+}
+
+/// Waits until the directories on the way to `directory` are on disk, as far up as this account may have made them.
+/// Who made them need not be this process, and may have been killed before it waited.
+pub(crate) fn sync_way_to(directory: BorrowedFd<'_>) -> Result<(), Errno> {
+    let here = fstat(directory)?;
+    if here.st_uid != geteuid().as_raw() {
+        return Ok(());
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let above = match openat(directory, "..", flags, Mode::empty()) {
+        // A directory that we can't read we may not change either, as a rule.
+        Err(Errno::ACCESS) => return Ok(()),
+        opened => opened?,
+    };
+    let there = fstat(&above)?;
+    if there.st_dev != here.st_dev || there.st_ino == here.st_ino {
+        return Ok(());
+    }
+    match fsync(&above) {
+        // A file system that flushes no directories says so of the last one too, where it is told.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(()),
+        flushed => flushed.and_then(|()| sync_way_to(above.as_fd())),
+    }
 }
 
 fn failed<E: Into<io::Error>>(act: &'static str) -> impl FnOnce(E) -> WriteError {

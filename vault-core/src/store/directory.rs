@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, RenameFlags, Stat, fstat, stat
 use rustix::io::Errno;
 
 use super::{StoreError, trust};
-use crate::disk::{fchmod, fsync, linkat, mkdirat, openat, renameat, renameat_with, unlinkat};
+use crate::disk::{fchmod, fsync, linkat, mkdirat, openat, renameat, renameat_with, sync_way_to, unlinkat};
 
 /// A directory that holds a vault, open.
 #[derive(Debug)]
@@ -218,6 +218,11 @@ impl Directory {
     pub(super) fn sync(&self) -> Result<(), Errno> {
         fsync(&self.descriptor)
     }
+
+    /// Waits until the directories on the way to this one are on disk.
+    pub(super) fn sync_way(&self) -> Result<(), StoreError> {
+        sync_way_to(self.descriptor.as_fd()).map_err(StoreError::io("flush the way to", &self.path))
+    }
 }
 
 /// Tells whether the error says that the file system has no hard links.
@@ -225,7 +230,7 @@ pub(super) fn has_no_links(error: Errno) -> bool {
     matches!(error, Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS)
 }
 
-/// Makes the missing directories of `path`, each for us alone and durable, and opens the last one.
+/// Makes the missing directories of `path`, each for us alone, and opens the last one. They are not on disk yet.
 fn create_directories(path: &Path) -> Result<OwnedFd, StoreError> {
     let (ancestor, mut reached) = trusted_ancestor(path)?;
     let mut made = ancestor.to_owned();
@@ -266,7 +271,7 @@ pub(super) fn named(path: &Path) -> &Path {
 fn create_directory(parent: &OwnedFd, name: &OsStr, path: &Path) -> Result<OwnedFd, StoreError> {
     let failed = |error| StoreError::io("create the directory", path)(error);
     match mkdirat(parent, name, Mode::RWXU) {
-        Ok(()) | Err(Errno::EXIST) => fsync(parent).map_err(failed)?,
+        Ok(()) | Err(Errno::EXIST) => {}
         Err(error) => return Err(failed(error)),
     }
     openat(parent, name, FOLLOWED_DIRECTORY | OFlags::NOFOLLOW, Mode::empty()).map_err(failed)

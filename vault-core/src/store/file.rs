@@ -296,8 +296,10 @@ impl FileTurn {
         self.names.new_temp().map_err(StoreError::io("name a temporary file for", &self.vault_path()))
     }
 
-    /// Gives the file the vault's name only if that is free, whatever anybody does at the same time.
+    /// Gives the file the vault's name only if that is free, whatever anybody does at the same time. Before, its
+    /// directory is on disk, which may be as new as the vault: later writes rely on that.
     fn publish_first(&self, temp: Temp<'_>) -> Result<(), StoreError> {
+        self.directory.sync_way()?;
         self.directory.publish_new(&temp.name, &self.names.vault).map_err(|error| match error {
             Errno::EXIST => self.conflict(),
             _ => StoreError::io("create", &self.vault_path())(error),

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat};
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::MachineError;
 use crate::crypto::generate;
-use crate::disk::{self, WriteError, fsync, linkat, mkdirat, openat, unlinkat};
+use crate::disk::{self, WriteError, fsync, linkat, mkdirat, openat, sync_way_to, unlinkat};
 use crate::slot::{SlotId, VaultId};
 use crate::source::command_for;
 
@@ -77,6 +77,8 @@ impl Place {
     /// a file, and no half-written seed ever has the name.
     pub(super) fn publish(&self, content: &[u8]) -> Result<(), MachineError> {
         let temp = self.temp_name();
+        // The directory may be as new as the seed.
+        sync_way_to(self.dir.as_fd()).map_err(|errno| failed("flush the way to", &self.dir_path, errno))?;
         let linked = self.write(&temp, content).and_then(|()| self.link(&temp));
         let unlinked = self.unlink(&temp);
         linked.and(unlinked)?;
@@ -143,8 +145,7 @@ impl Place {
     }
 }
 
-/// Makes a directory with its parents, each on disk before the next: a seed whose directory is lost in a
-/// power cut is a lost seed.
+/// Makes a directory with its parents. They are on disk before a seed in it is.
 fn create_dir(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -153,7 +154,7 @@ fn create_dir(path: &Path) -> io::Result<()> {
     create_dir(parent)?;
     match mkdirat(CWD, path, DIR_MODE) {
         Err(errno) if errno != Errno::EXIST => Err(errno.into()),
-        _ => File::open(parent)?.sync_all(),
+        _ => Ok(()),
     }
 }
 
