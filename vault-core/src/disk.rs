@@ -1,5 +1,8 @@
 //! The calls by which the library changes files, and a durable write made of them. What files mean and how they
 //! are called is the business of those who call.
+//!
+//! The calls are those of rustix and std themselves. In this crate's own tests each of them passes
+//! a watch first, which records it, fails it or stops there, as a crash would.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -10,7 +13,14 @@ use rustix::fs::{Mode, OFlags, fstat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-pub(crate) use rustix::fs::{fchmod, fsync, linkat, mkdirat, openat, renameat, renameat_with, unlinkat};
+#[cfg(not(test))]
+pub(crate) use self::calls::{
+    fchmod, fsync, linkat, mkdirat, openat, renameat, renameat_with, through, unlinkat,
+};
+#[cfg(test)]
+pub(crate) use self::watch::{
+    fchmod, fsync, linkat, mkdirat, openat, renameat, renameat_with, through, unlinkat,
+};
 
 /// Why bytes are not in a file.
 #[derive(Debug)]
@@ -27,8 +37,8 @@ pub(crate) enum WriteError {
 }
 
 /// Writes `bytes` to a new file, waits until they are on disk, and reads them back.
-pub(crate) fn write_durably(mut file: &File, bytes: &[u8]) -> Result<(), WriteError> {
-    file.write_all(bytes).map_err(failed("write"))?;
+pub(crate) fn write_durably(file: &File, bytes: &[u8]) -> Result<(), WriteError> {
+    through(file).write_all(bytes).map_err(failed("write"))?;
     // Once and by itself: after a failure the system may call lost pages clean.
     fsync(file).map_err(failed("flush"))?;
     let same = holds(file, bytes).map_err(failed("read back"))?;
@@ -69,7 +79,7 @@ fn holds(file: &File, bytes: &[u8]) -> io::Result<bool> {
     let mut rest = bytes;
     let mut offset = 0;
     loop {
-        let length = match file.read_at(&mut buffer, offset) {
+        let length = match through(file).read_at(&mut buffer, offset) {
             Ok(0) => return Ok(rest.is_empty()),
             Ok(length) => length,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -85,6 +95,22 @@ fn holds(file: &File, bytes: &[u8]) -> io::Result<bool> {
 
 /// Room for a read-back: more would cost more to touch than the calls that it saves.
 const CHUNK: usize = 64 << 10;
+
+#[cfg(not(test))]
+mod calls {
+    use std::fs::File;
+
+    pub(crate) use rustix::fs::{fchmod, fsync, linkat, mkdirat, openat, renameat, renameat_with, unlinkat};
+
+    /// Returns the file as it is read and written.
+    pub(crate) const fn through(file: &File) -> &File {
+        file
+    }
+}
+#[cfg(test)]
+pub(crate) mod model;
+#[cfg(test)]
+pub(crate) mod watch;
 
 #[cfg(test)]
 mod tests {

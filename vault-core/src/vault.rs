@@ -256,6 +256,8 @@ fn run_length(index: &Index<'_>, positions: &[usize]) -> usize {
 }
 
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod tampering;

@@ -188,7 +188,7 @@ impl Snapshot for FileSnapshot {
         if end.is_none_or(|end| end > self.length) {
             return Err(ErrorKind::UnexpectedEof.into());
         }
-        self.file.read_exact_at(buffer, offset)
+        disk::through(&self.file).read_exact_at(buffer, offset)
     }
 }
 

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::StoreError;
 use super::directory::Directory;
+use crate::disk::through;
 
 /// The lock, held until it is dropped.
 #[derive(Debug)]
@@ -76,23 +77,23 @@ fn busy(directory: &Directory, name: &OsStr, file: &File, wait: &Wait) -> StoreE
 /// Always the same number of bytes, so that no rest of a longer text stays. The text only serves
 /// messages and courtesy: a full disk must not take away the lock.
 fn record_holder(file: &File) {
-    drop(file.write_all_at(format!("{:<10} \n", process::id()).as_bytes(), 0));
+    drop(through(file).write_all_at(format!("{:<10} \n", process::id()).as_bytes(), 0));
 }
 
 fn announce_waiting(file: &File) {
-    drop(file.write_all_at(b"+", WAITING_AT));
+    drop(through(file).write_all_at(b"+", WAITING_AT));
 }
 
 fn recorded_holder(file: &File) -> Option<u32> {
     let mut text = [0; 10];
-    file.read_exact_at(&mut text, 0).ok()?;
+    through(file).read_exact_at(&mut text, 0).ok()?;
     std::str::from_utf8(&text).ok()?.trim_end().parse().ok()
 }
 
 /// Tells whether this process had the lock last and others have waited for it meanwhile.
 fn others_come_first(file: &File) -> bool {
     let mut waiting = [0; 1];
-    file.read_exact_at(&mut waiting, WAITING_AT).is_ok()
+    through(file).read_exact_at(&mut waiting, WAITING_AT).is_ok()
         && &waiting == b"+"
         && recorded_holder(file) == Some(process::id())
 }

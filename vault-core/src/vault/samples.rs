@@ -39,36 +39,43 @@ impl KeySource for OneKey {
 /// Makes a store with a vault of two env slots and these secrets, each of one version.
 pub(super) fn sample(secrets: &[(&str, &str)]) -> MemoryStore {
     let store = MemoryStore::default();
-    let vault = UnlockedVault::create(Purpose::Secrets).unwrap();
-    let filled = commit(&store, vault, Previous::Keep, |draft| {
-        draft.add_slot(SlotKind::Env, SLOTS[0], &slot_key(1))?;
-        draft.add_slot(SlotKind::Env, SLOTS[1], &slot_key(2))?;
-        secrets.iter().try_for_each(|(name, value)| put(draft, name, value))
-    });
-    filled.unwrap();
+    create(&store, secrets).unwrap();
     store
 }
 
+/// Makes such a vault in a store.
+pub(super) fn create(store: &dyn VaultStore, secrets: &[(&str, &str)]) -> Result<Committed<()>, CommitError> {
+    let vault = UnlockedVault::create(Purpose::Secrets)?;
+    commit(store, vault, Previous::Keep, |draft| {
+        draft.add_slot(SlotKind::Env, SLOTS[0], &slot_key(1))?;
+        draft.add_slot(SlotKind::Env, SLOTS[1], &slot_key(2))?;
+        secrets.iter().try_for_each(|(name, value)| put(draft, name, value))
+    })
+}
+
 /// Opens the vault's header.
-pub(super) fn locked(store: &MemoryStore) -> LockedVault {
+pub(super) fn locked(store: &dyn VaultStore) -> LockedVault {
     LockedVault::open(store.open().unwrap().unwrap(), Purpose::Secrets).unwrap()
 }
 
 /// Unlocks the vault with the key of its first slot.
-pub(super) fn unlocked(store: &MemoryStore) -> UnlockedVault {
-    unlocked_bytes(store.current())
+pub(super) fn unlocked(store: &dyn VaultStore) -> UnlockedVault {
+    with_first_key(locked(store))
 }
 
 /// Unlocks a vault of these bytes with the key of a sample's first slot.
 pub(super) fn unlocked_bytes(bytes: Vec<u8>) -> UnlockedVault {
     let snapshot: Box<dyn Snapshot> = Box::new(bytes);
-    let locked = LockedVault::open(snapshot, Purpose::Secrets).unwrap();
+    with_first_key(LockedVault::open(snapshot, Purpose::Secrets).unwrap())
+}
+
+fn with_first_key(locked: LockedVault) -> UnlockedVault {
     locked.unlock(&mut [&mut OneKey { kind: "env", key: 1 }]).unwrap().vault
 }
 
 /// Unlocks the vault and commits a change.
 pub(super) fn change<T>(
-    store: &MemoryStore,
+    store: &dyn VaultStore,
     change: impl FnOnce(&mut Draft<'_>) -> Result<T, ChangeError>,
 ) -> Result<Committed<T>, CommitError> {
     commit(store, unlocked(store), Previous::Keep, change)
@@ -80,8 +87,12 @@ pub(super) fn put(draft: &mut Draft<'_>, name: &str, value: &str) -> Result<(), 
 }
 
 /// Returns every version of every secret as `name/version=value`, in order.
-pub(super) fn content(store: &MemoryStore) -> Vec<String> {
-    let vault = unlocked(store);
+pub(super) fn content(store: &dyn VaultStore) -> Vec<String> {
+    values(&unlocked(store))
+}
+
+/// Returns every version of every secret of an open vault in the same way.
+pub(super) fn values(vault: &UnlockedVault) -> Vec<String> {
     let index = vault.index().unwrap();
     let all: Vec<usize> = (0..index.values.len()).collect();
     let values = vault.values(&index, &all).unwrap();

@@ -51,7 +51,8 @@ impl Place {
     /// Reads the seed file, no further than a byte above `limit`: who reads the text refuses what is longer.
     pub(super) fn read(&self, limit: usize) -> Result<Zeroizing<Vec<u8>>, MachineError> {
         let mut bytes = Zeroizing::new(Vec::with_capacity(2 * limit));
-        let read = self.open_seed()?.take(limit as u64 + 1).read_to_end(&mut bytes);
+        let file = self.open_seed()?;
+        let read = disk::through(&file).take(limit as u64 + 1).read_to_end(&mut bytes);
         read.map_err(|source| MachineError::Io { action: "read", path: self.path(), source })?;
         Ok(bytes)
     }
