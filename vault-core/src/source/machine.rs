@@ -161,6 +161,8 @@ pub(crate) fn seed_file_again(file: &[u8]) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod tests {
     use std::ffi::OsStr;
     use std::fs::{self, Permissions};

@@ -143,3 +143,6 @@ impl<'d> Target<'d> {
 fn temp_name() -> io::Result<OsString> {
     Ok(format!(".keyward.tmp.{:032x}", random()?).into())
 }
+
+#[cfg(test)]
+mod crash;

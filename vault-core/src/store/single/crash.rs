@@ -1,0 +1,89 @@
+//! Single files under crashes and failures: the old file or the new one, and nothing beside it that anybody notices.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
+
+use tempfile::{TempDir, tempdir};
+
+use super::*;
+use crate::disk::model::{Tree, hash_of};
+use crate::disk::watch::{Call, Fate, recorded, watched};
+
+/// The ways to write a file: what becomes of another one, and whether there is one.
+const WAYS: [(Existing, bool); 3] =
+    [(Existing::Keep, false), (Existing::Replace, false), (Existing::Replace, true)];
+const NAME: &str = "bundle";
+
+fn new_bytes() -> Vec<u8> {
+    (0..5000_u32).flat_map(u32::to_le_bytes).take(5000).collect()
+}
+
+fn home(is_there: bool) -> (TempDir, PathBuf) {
+    let home = tempdir().unwrap();
+    let path = home.path().join(NAME);
+    if is_there {
+        fs::write(&path, "old").unwrap();
+    }
+    (home, path)
+}
+
+fn names(home: &TempDir) -> Vec<std::ffi::OsString> {
+    fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+}
+
+#[test]
+fn a_crash_leaves_the_old_file_or_the_new_one_and_the_new_one_after_success() {
+    let new = hash_of(&new_bytes());
+    for (existing, is_there) in WAYS {
+        let (home, path) = home(is_there);
+        let before = Tree::read(home.path());
+        let (result, seen) = recorded(|| write(&path, &new_bytes(), existing));
+        result.unwrap();
+        let mut states = 0;
+        before.crash_during(&seen.changes, |state, success| {
+            states += 1;
+            let found = state.hash_at(Path::new(NAME));
+            let old = is_there.then(|| hash_of(b"old"));
+            assert!(found == Some(new) || found == old && !success, "{existing:?} {is_there}");
+            assert!(!success || state.files().count() == 1, "a temporary file is back");
+        });
+        assert!(states > 10_000, "{states}");
+    }
+}
+
+#[test]
+fn a_call_that_fails_leaves_the_old_file_and_no_other() {
+    for (existing, is_there) in WAYS {
+        let (_home, path) = home(is_there);
+        let calls = recorded(|| write(&path, &new_bytes(), existing)).1.calls;
+        for (nth, call) in calls.into_iter().enumerate() {
+            for error in [Errno::IO, Errno::NOSPC] {
+                let (home, path) = home(is_there);
+                let old = fs::read(&path).ok();
+                let fail = move |at, _| if at == nth { Fate::Fail(error) } else { Fate::Pass };
+                let (result, _) = watched(fail, || write(&path, &new_bytes(), existing));
+                let expected = match result {
+                    Ok(()) | Err(StoreError::NotDurable { .. }) => Some(new_bytes()),
+                    Err(_) => old,
+                };
+                assert_eq!(result.is_ok(), call == Call::Unlink, "{existing:?}: call {nth}, {call:?}");
+                assert_eq!(fs::read(&path).ok(), expected, "{existing:?}: call {nth}, {call:?}");
+                let is_alone = names(&home).iter().all(|name| name == OsStr::new(NAME));
+                assert!(is_alone || call == Call::Unlink, "{existing:?}: call {nth}, {call:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bit_that_is_read_back_otherwise_is_refused_and_the_old_file_stays() {
+    for place in [0, 1, 2499, 4999] {
+        let (home, path) = home(true);
+        let flip = move |_, call| if call == Call::Read { Fate::Flip(place) } else { Fate::Pass };
+        let (result, _) = watched(flip, || write(&path, &new_bytes(), Existing::Replace));
+        assert!(matches!(result, Err(StoreError::ReadBack { .. })), "{result:?}");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(&home), [NAME]);
+    }
+}
