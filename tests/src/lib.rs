@@ -19,6 +19,7 @@ pub mod deadline;
 pub mod keyring;
 pub mod ordinary_user;
 pub mod process;
+pub mod secret_service;
 pub mod sockets;
 pub mod terminal;
 pub mod transcript;
