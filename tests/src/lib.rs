@@ -14,6 +14,7 @@ use std::thread;
 use tempfile::TempDir;
 
 pub mod anchored;
+pub mod commands;
 pub mod crafted;
 pub mod deadline;
 pub mod keyring;
