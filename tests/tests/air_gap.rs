@@ -92,7 +92,7 @@ const CASES: [(&str, &str, i32); 87] = [
     ("slot add machine", "", 0),
     ("slot add recovery", "", 0),
     ("slot list", "", 0),
-    ("slot rm 00", "", 4),
+    ("slot rm zz", "", 4),
     ("status", "", 0),
     ("status --key-source keyring", "", 5),
     ("status --vault .env", "", 1),

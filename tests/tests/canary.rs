@@ -104,7 +104,7 @@ const CASES: [(&str, &str, i32); 98] = [
     ("slot add recovery", "", 0),
     ("slot add passphrase", "", 2),
     ("slot list", "", 0),
-    ("slot rm 00", "", 4),
+    ("slot rm zz", "", 4),
     ("status", "", 0),
     ("status --key-source keyring", "", 5),
     ("status --vault broken", "", 6),
