@@ -4,7 +4,7 @@
 pub mod kdf;
 pub mod seal;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroizing, zeroize_stack};
 
 /// Generates `N` random bytes from the operating system's source.
 ///
@@ -31,6 +31,23 @@ pub fn generate_many<const N: usize>(count: usize) -> Zeroizing<Vec<[u8; N]>> {
     getrandom::fill(bytes.as_flattened_mut()).expect("the operating system has a random source");
     bytes
 }
+
+/// Does `work` and wipes the part of the stack that it has used, where libraries leave what no destructor
+/// reaches: the blocks of HKDF, the round keys of AES.
+pub(crate) fn with_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
+    let outcome = in_a_frame_below(work);
+    zeroize_stack::<STACK>();
+    outcome
+}
+
+/// Inlined, the work would be done above the part that is wiped.
+#[inline(never)]
+fn in_a_frame_below<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+/// More than sealing, opening and deriving use, with or without optimization.
+const STACK: usize = 16 * 1024;
 
 #[cfg(test)]
 mod known_answers;

@@ -14,7 +14,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::crypto::generate;
+use crate::crypto::{generate, with_wiped_stack};
 use crate::secret::{KEY_LEN, SlotKey};
 
 /// Generates the key of a slot whose source stores the key itself: `keyring` and `env`.
@@ -27,8 +27,7 @@ pub fn generate_slot_key() -> SlotKey {
 /// parts of `info` one behind the other.
 fn derive_slot_key(secret: &[u8], info: &[&[u8]]) -> SlotKey {
     let mut key = Zeroizing::new([0; KEY_LEN]);
-    Hkdf::<Sha256>::new(None, secret)
-        .expand_multi_info(info, key.as_mut_slice())
+    with_wiped_stack(|| Hkdf::<Sha256>::new(None, secret).expand_multi_info(info, key.as_mut_slice()))
         .expect("32 bytes are within the 8160 that HKDF-SHA-256 gives");
     SlotKey::new(key)
 }

@@ -4,6 +4,7 @@
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::crypto::with_wiped_stack;
 use crate::secret::{KEY_LEN, SecretBytes, SlotKey};
 
 /// The size of the random salt of a passphrase slot (RFC 9106 §3.1 recommends 16 bytes).
@@ -120,8 +121,10 @@ pub fn derive_kek(
         .expect("KdfParams are within Argon2's own limits");
     let mut memory = allocate(&argon2_params, params)?;
     let mut key = Zeroizing::new([0; KEY_LEN]);
-    let derived = Argon2::new(Algorithm::Argon2id, Version::V0x13, argon2_params)
-        .hash_password_into_with_memory(passphrase.expose_secret(), salt, &mut *key, &mut memory);
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, argon2_params);
+    let derived = with_wiped_stack(|| {
+        argon2.hash_password_into_with_memory(passphrase.expose_secret(), salt, &mut *key, &mut memory)
+    });
     memory.iter_mut().for_each(Zeroize::zeroize);
     derived.map_err(|_| KdfError::PassphraseTooLong)?;
     Ok(SlotKey::new(key))

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::crypto::generate;
+use crate::crypto::{generate, with_wiped_stack};
 use crate::secret::SealingKey;
 
 /// The size of the random salt at the start of a sealed message.
@@ -59,7 +59,7 @@ pub struct OpenError;
 ///
 /// When `message` is shorter than [`OVERHEAD`], or longer than AES-GCM's limit of 64 GiB.
 pub fn seal_in_place(key: &impl SealingKey, label: Label, context: &[u8], message: &mut [u8]) {
-    seal_with_salt(key, label, context, &generate::<SALT_LEN>(), message);
+    with_wiped_stack(|| drop(seal_with_salt(key, label, context, &generate::<SALT_LEN>(), message)));
 }
 
 /// Seals `plaintext` into a new vector.
@@ -76,6 +76,15 @@ pub(crate) fn seal(key: &impl SealingKey, label: Label, context: &[u8], plaintex
 ///
 /// [`OpenError`] when commitment or tag do not fit; `message` then holds no plaintext.
 pub fn open_in_place<'m>(
+    key: &impl SealingKey,
+    label: Label,
+    context: &[u8],
+    message: &'m mut [u8],
+) -> Result<&'m mut [u8], OpenError> {
+    with_wiped_stack(|| open_unwiped(key, label, context, message))
+}
+
+fn open_unwiped<'m>(
     key: &impl SealingKey,
     label: Label,
     context: &[u8],
