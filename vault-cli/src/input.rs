@@ -3,7 +3,8 @@
 
 use std::convert::Infallible;
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -11,9 +12,8 @@ use std::time::Duration;
 
 use vault_core::dotenv::{DotenvError, MAX_ENV_FILE};
 use vault_core::format::MAX_VALUE;
-use vault_core::input;
+use vault_core::input::{self, InputError};
 use vault_core::secret::SecretBytes;
-use zeroize::Zeroizing;
 
 use crate::error::{CommandError, Kind};
 use crate::ui::Ui;
@@ -74,7 +74,7 @@ impl ValueInput<'_> {
         }
         match self.argument {
             None if io::stdin().is_terminal() => ask(ui, name),
-            None | Some(ValueArgument::Stdin) => self.read_all(io::stdin().lock(), "stdin"),
+            None | Some(ValueArgument::Stdin) => self.read_all(io::stdin(), "stdin"),
             Some(ValueArgument::File(path)) => self.read_file(path),
             Some(ValueArgument::Literal(value)) => {
                 ui.warn("a value on the command line shows in `ps` and in the shell's history; pipe it, or use @FILE");
@@ -89,24 +89,23 @@ impl ValueInput<'_> {
         self.read_all(file, &shown)
     }
 
-    /// Reads to the end, at most one byte more than a value may have beside its line end.
-    fn read_all(&self, source: impl Read, shown: &str) -> Result<SecretBytes, CommandError> {
-        let mut bytes = Zeroizing::new(Vec::new());
-        let limit = MAX_VALUE as u64 + 3;
-        source.take(limit).read_to_end(&mut bytes).map_err(|error| unreadable(shown, &error))?;
-        if !self.raw {
-            let length = bytes.len() - line_end(&bytes);
-            bytes.truncate(length);
-        }
-        if bytes.len() > MAX_VALUE {
-            return Err(CommandError::new(
-                Kind::Failed,
-                format!("the value from {shown} is over 1 MiB (1048576 bytes)"),
-            )
-            .hint("a secret is a key, not a file store; encrypt large files with a key that keyward keeps"));
-        }
-        Ok(SecretBytes::new(std::mem::take(&mut *bytes)))
+    /// Reads to the end, by the descriptor: the library's own readers keep what they read in a buffer that lives
+    /// as long as the process, or on the stack.
+    fn read_all(&self, source: impl AsFd, shown: &str) -> Result<SecretBytes, CommandError> {
+        let bytes = input::read_open(source, MAX_VALUE + LONGEST_LINE_END).map_err(|error| match error {
+            InputError::TooLarge { .. } => too_large(shown),
+            error => unreadable(shown, &error),
+        })?;
+        let bytes = bytes.expose_secret();
+        let end = if self.raw { 0 } else { line_end(bytes) };
+        let value = &bytes[..bytes.len() - end];
+        if value.len() > MAX_VALUE { Err(too_large(shown)) } else { Ok(SecretBytes::new(value.to_vec())) }
     }
+}
+
+fn too_large(shown: &str) -> CommandError {
+    CommandError::new(Kind::Failed, format!("the value from {shown} is over 1 MiB (1048576 bytes)"))
+        .hint("a secret is a key, not a file store; encrypt large files with a key that keyward keeps")
 }
 
 fn ask(ui: Ui, name: &str) -> Result<SecretBytes, CommandError> {
@@ -159,22 +158,28 @@ pub(crate) fn bad_env_file(error: &DotenvError) -> CommandError {
         .hint("no line's content is ever shown; look at the file itself")
 }
 
-fn unreadable(shown: &str, error: &io::Error) -> CommandError {
+fn unreadable(shown: &str, error: &dyn std::error::Error) -> CommandError {
     CommandError::new(Kind::UnreadableFile, format!("cannot read the value from {shown}"))
         .caused_by(error)
         .hint("nothing was stored; `keyward put NAME < FILE` reads a value from stdin")
 }
 
+/// The most bytes that [`line_end`] finds.
+const LONGEST_LINE_END: usize = 2;
 /// How long a pipe that is named like a file may take.
 const FILE_DEADLINE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Seek, Write};
+
     use super::*;
 
     fn read(raw: bool, bytes: &[u8]) -> Result<Vec<u8>, CommandError> {
         let input = ValueInput { argument: None, descriptor: None, raw, allow_empty: false };
-        input.read_all(bytes, "test").map(|value| value.expose_secret().to_vec())
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).and_then(|()| file.rewind()).unwrap();
+        input.read_all(file, "test").map(|value| value.expose_secret().to_vec())
     }
 
     #[test]
