@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 pub mod anchored;
 pub mod commands;
+pub mod core_dump;
 pub mod crafted;
 pub mod deadline;
 pub mod keyring;
