@@ -167,3 +167,29 @@ fn without_a_vault_the_program_runs_with_a_warning() {
     run(&home, &[], &["true"]).fails(0, &["warning: there is no vault yet: the program gets no secrets"]);
     assert!(!home.vault().exists());
 }
+
+const KEY: &str = "kwk1_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh-gfp9k";
+
+#[test]
+fn the_descriptor_of_the_key_does_not_reach_the_program() {
+    let home = Home::new();
+    home.command(["put", "A", "value"]).env("KEYWARD_VAULT_KEY", KEY).output().unwrap();
+    home.write("key", KEY);
+    let list = "run -- ls /proc/self/fd";
+    let without = home.bash(&format!("KEYWARD_VAULT_KEY={KEY} $KEYWARD {list}"));
+    for line in [
+        format!("$KEYWARD --key-fd 3 {list} 3< key"),
+        format!("$KEYWARD --key-fd 3 {list} 3<<< {KEY}"),
+        format!("$KEYWARD --key-fd 0 {list} < key"),
+        // A descriptor without a key is none of keyward's, and one that is not open no matter.
+        format!("KEYWARD_VAULT_KEY={KEY} $KEYWARD --key-fd 77 {list}"),
+    ] {
+        let said = home.bash(&line);
+        assert_eq!(said.succeeds().text(), without.succeeds().text(), "{line}");
+    }
+    let read = home.bash("$KEYWARD --key-fd 0 run -- sh -c 'cat; readlink /proc/self/fd/0' < key");
+    assert_eq!(read.succeeds().text(), "/dev/null\n");
+    // Where the key is not in it, a descriptor reaches the program, as that of a job server has to.
+    let given = home.bash(&format!("KEYWARD_VAULT_KEY={KEY} $KEYWARD run -- cat /proc/self/fd/3 3< key"));
+    assert_eq!(given.succeeds().text(), KEY);
+}

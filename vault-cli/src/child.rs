@@ -4,7 +4,7 @@
 //! The child stays in keyward's process group, with the same terminal and the same standard streams,
 //! none of which keyward reads or writes. So Ctrl-C and Ctrl-Z reach both, and a shell stops and
 //! continues them as one job. The descriptors that keyward itself opens are all close-on-exec; those
-//! it was given are handed down, as `env` does.
+//! it was given are handed down, as `env` does, but for the one with the vault's key.
 //!
 //! A signal that was ignored when keyward started (`nohup`, `trap '' INT`) stays ignored in the child;
 //! every other one has its default action there, and none is blocked. Two exceptions: `SIGPIPE` is

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use clap::ValueEnum;
-use vault_core::harden::OriginalLimits;
+use vault_core::harden::{self, OriginalLimits};
 use vault_core::name::{Scope, TenantId, WorkspaceId};
 use vault_core::provider::Registry;
 use vault_core::secret::SecretBytes;
@@ -187,6 +187,15 @@ impl Context {
     /// Loads the keys and passphrases that the environment hands over.
     pub(crate) fn environment_keys(&self) -> Vec<EnvFound> {
         EnvSource::from_environment(self.globals.key_fd).load()
+    }
+
+    /// Keeps the descriptor of `--key-fd` from the programs that are started next.
+    ///
+    /// # Errors
+    ///
+    /// The system's error; they would get it.
+    pub(crate) fn keep_key_from_children(&self) -> io::Result<()> {
+        self.globals.key_fd.map_or(Ok(()), harden::keep_from_children)
     }
 
     /// Returns the code that the environment hands over: [`RECOVERY_CODE`] or [`BUNDLE_CODE`].

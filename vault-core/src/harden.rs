@@ -1,14 +1,19 @@
 //! What a process does against leaks of its memory: no core dumps, not dumpable, key memory locked,
 //! and an allocator that wipes every block. The only file with `unsafe`, for the one system call that
-//! takes an address.
+//! takes an address and the one that takes the number of a descriptor.
 
 use std::alloc::System;
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::ops::{Deref, DerefMut};
+use std::os::fd::{BorrowedFd, RawFd};
+use std::path::Path;
 
 use memmap2::{Advice, MmapMut, MmapOptions};
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+use rustix::stdio::dup2_stdin;
 use zeroizing_alloc::ZeroAlloc;
 
 /// The allocator that a binary sets as its `#[global_allocator]`: the system's, wiping on free.
@@ -59,6 +64,32 @@ pub fn harden_process() -> io::Result<OriginalLimits> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     original.relower()?;
     Ok(original)
+}
+
+/// Keeps a descriptor that this process was given by its number from the programs that it starts: whoever has
+/// it can read what it stands for once more. The standard input is replaced, because no program expects to have
+/// none. A descriptor that is not open is kept from them already.
+///
+/// # Errors
+///
+/// The system's error; the program would get the descriptor.
+pub fn keep_from_children(descriptor: u32) -> io::Result<()> {
+    if descriptor == 0 {
+        return Ok(dup2_stdin(File::open("/dev/null")?)?);
+    }
+    match i32::try_from(descriptor) {
+        Ok(number) if Path::new(&format!("/dev/fd/{number}")).symlink_metadata().is_ok() => {
+            close_on_exec(number)
+        }
+        _ => Ok(()),
+    }
+}
+
+#[allow(unsafe_code, reason = "a descriptor that was given by its number has no owner to borrow it from")]
+fn close_on_exec(open: RawFd) -> io::Result<()> {
+    // SAFETY: the caller saw that it is open; nobody here closes a descriptor that was given; the borrow ends here.
+    let given = unsafe { BorrowedFd::borrow_raw(open) };
+    Ok(fcntl_setfd(given, FdFlags::CLOEXEC)?)
 }
 
 /// Asks the system to keep `bytes` out of swap and tells whether it did. An ordinary user may lock

@@ -7,7 +7,7 @@ use serde::Serialize;
 use vault_core::name::SecretName;
 use vault_core::secret::SecretBytes;
 
-use crate::child::{self, Launch};
+use crate::child::{self, ChildError, Launch};
 use crate::context::Context;
 use crate::environment::{Environment, Plan, Precedence};
 use crate::error::CommandError;
@@ -58,6 +58,7 @@ pub(crate) fn run(ctx: &Context, args: &RunArguments) -> Result<RunReport, Comma
     let limits = ctx.original_limits()?;
     drop(secrets);
     let (program, arguments) = args.command.split_first().ok_or_else(|| CommandError::usage("no command"))?;
+    ctx.keep_key_from_children().map_err(ChildError::Failed)?;
     ui::leave_sigint_to_the_program();
     let outcome = child::run(Launch { program, arguments, environment: environment.variables, limits })?;
     Ok(RunReport { exit_code: outcome.exit_code() })
