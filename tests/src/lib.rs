@@ -24,6 +24,7 @@ pub mod process;
 pub mod secret_service;
 pub mod sockets;
 pub mod terminal;
+pub mod trace;
 pub mod transcript;
 pub mod usage;
 pub mod vault_file;

@@ -1,36 +1,19 @@
 //! Which sockets a command opens, by strace(1): a report of every call that reaches, or could reach, beyond
 //! the process and the bus of the user's own session.
 
-use std::fs;
 use std::process::Command;
 
-use tempfile::NamedTempFile;
-
-use crate::{Finished, behind, feed, require};
+use crate::trace;
+pub use crate::trace::Traced;
 
 /// Watches every call on sockets, and the one that opens sockets without such calls. What is sent is not shown.
 pub const STRACE: &[&str] =
     &["strace", "-f", "-qq", "-s", "0", "-e", "trace=%network,io_uring_setup", "-e", "signal=none"];
 
-/// What a command did, and the calls of it and of its children that strace saw.
-#[derive(Debug)]
-pub struct Traced {
-    /// What the command left.
-    pub finished: Finished,
-    /// One call a line.
-    pub calls: String,
-}
-
 /// Runs a command under strace.
 #[track_caller]
 pub fn traced(command: &Command, input: &[u8]) -> Traced {
-    require("strace", "strace");
-    let file = NamedTempFile::new().expect("a file for the trace");
-    let path = file.path().to_str().expect("a path in text");
-    let strace = [STRACE, &["-o", path]].concat();
-    let finished = feed(&mut behind(&strace, command), input);
-    let calls = fs::read_to_string(path).expect("a trace");
-    Traced { finished, calls }
+    trace::traced(STRACE, command, input)
 }
 
 /// Returns the calls that break the promise of the air gap: a socket of another family than AF_UNIX, or one

@@ -9,7 +9,8 @@ use std::process::Command;
 
 use keyward_tests::commands::each_has_a_line;
 use keyward_tests::terminal::Terminal;
-use keyward_tests::{Finished, Home, behind, feed, require};
+use keyward_tests::trace::traced;
+use keyward_tests::{Finished, Home, feed};
 
 /// A value that looks different in every way to write it: with `/`, `+` and `=` it is one that URLs escape.
 const CANARY: &str = "canary/5Tq9+xZ=";
@@ -309,13 +310,9 @@ fn holds_no_canary(directory: &Path) {
 
 /// Returns the arguments of every program that a command starts, itself included.
 fn arguments(command: &Command, input: &str) -> String {
-    require("strace", "strace");
-    let trace = tempfile::NamedTempFile::new().unwrap();
-    let path = trace.path().to_str().unwrap();
-    let strace =
-        ["strace", "-f", "-qq", "-s", "4096", "-e", "trace=execve,prctl", "-e", "signal=none", "-o", path];
-    feed(&mut behind(&strace, command), input.as_bytes());
-    fs::read_to_string(path).unwrap()
+    let calls = ["-e", "trace=execve,prctl", "-e", "signal=none"];
+    let strace = [&["strace", "-f", "-qq", "-s", "4096"][..], &calls].concat();
+    traced(&strace, command, input.as_bytes()).calls
 }
 
 #[test]
@@ -342,6 +339,40 @@ fn a_value_that_is_given_otherwise_is_in_no_arguments() {
     // Where it is an argument, it is seen.
     for words in [["put", "A", CANARY], ["run", "--", CANARY]] {
         assert!(arguments(&home.command(words), "").contains(CANARY));
+    }
+}
+
+/// Returns the bytes that a command and its children write anywhere, and the memory files that they make.
+fn written(command: &Command, input: &str) -> String {
+    let calls = "trace=write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,sendfile,splice,memfd_create";
+    let strace = ["strace", "-f", "-qq", "-s", "65536", "-e", calls, "-e", "signal=none"];
+    traced(&strace, command, input.as_bytes()).calls
+}
+
+#[test]
+fn no_value_is_written_to_any_file_not_even_for_a_moment() {
+    let home = with_files(home().0);
+    for (line, input) in [
+        ("put A", CANARY),
+        ("put A @key", ""),
+        ("import good.env", ""),
+        ("rollback STDIN --to 1", ""),
+        ("run -- sh -c true", ""),
+        ("run --only STDIN -- nosuch", ""),
+        ("bundle create new --code", ""),
+        ("bundle open b --on-conflict overwrite", ""),
+        ("creds check --secrets-file good.env --provider anthropic", ""),
+        ("verify", ""),
+        ("rekey --keep-secret env", ""),
+        ("restore", ""),
+    ] {
+        let seen = written(&home.command(line.split(' ')), input);
+        holds_none(seen.as_bytes(), &forms(), format!("{line}\n{seen}"));
+    }
+    // What is asked for is written, and seen: once, to stdout or to the file.
+    for line in ["get A", "export --only A", "export --only A --file exported"] {
+        let seen = written(&home.command(line.split(' ')), "");
+        assert_eq!(seen.matches(CANARY).count(), 1, "{line}\n{seen}");
     }
 }
 
