@@ -13,14 +13,11 @@ use rustix::fs::{Mode, OFlags, fstat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-#[cfg(not(test))]
 pub(crate) use self::calls::{
     fchmod, fsync, linkat, mkdirat, openat, renameat, renameat_with, through, unlinkat,
 };
 #[cfg(test)]
-pub(crate) use self::watch::{
-    fchmod, fsync, linkat, mkdirat, openat, renameat, renameat_with, through, unlinkat,
-};
+use self::watch as calls;
 
 /// Why bytes are not in a file.
 #[derive(Debug)]

@@ -123,9 +123,12 @@ fn system_error(error: &CommitError) -> Option<Errno> {
 }
 
 #[test]
+#[allow(clippy::print_stdout, reason = "the number of failures is a figure that is published")]
 fn a_call_that_fails_leaves_the_old_vault_or_the_new_one_is_saved() {
     for write in WRITES {
         let attempt = Attempt::at(write);
+        let failures: usize = attempt.calls.iter().map(|call| errors(*call).len()).sum();
+        println!("{}: {failures} failures of {} calls", write.name, attempt.calls.len());
         for (nth, call) in attempt.calls.iter().copied().enumerate() {
             for error in errors(call) {
                 let what = format!("{}: call {nth}, {call:?}: {error:?}", write.name);
