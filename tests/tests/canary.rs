@@ -19,7 +19,11 @@ const KEY: &str = "kwk1_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh-gfp9k";
 
 /// What is typed, what stdin has, and the exit code; `@` in what stdin has stands for the canary. Every command
 /// has a line; it is known by its first words.
-const CASES: [(&str, &str, i32); 98] = [
+const CASES: [(&str, &str, i32); 102] = [
+    ("anchor accept", "", 1),
+    ("anchor off", "", 0),
+    ("anchor on", "", 0),
+    ("anchor status", "", 0),
     ("bundle create new --code", "", 0),
     ("bundle create new", "", 2),
     ("bundle open b", "", 0),
@@ -362,6 +366,7 @@ fn no_value_is_written_to_any_file_not_even_for_a_moment() {
         ("bundle create new --code", ""),
         ("bundle open b --on-conflict overwrite", ""),
         ("creds check --secrets-file good.env --provider anthropic", ""),
+        ("anchor on", ""),
         ("verify", ""),
         ("rekey --keep-secret env", ""),
         ("restore", ""),

@@ -34,7 +34,11 @@ OPENAI_API_KEY=hostile
 ";
 
 /// What is typed. Every command has a line; it is known by its first words.
-const LINES: [&str; 37] = [
+const LINES: [&str; 41] = [
+    "anchor accept",
+    "anchor off",
+    "anchor on",
+    "anchor status",
     "bundle create new --code",
     "bundle open b",
     "completions bash",
