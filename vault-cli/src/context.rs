@@ -132,9 +132,17 @@ impl Context {
         self.directories().map_or_else(|_| Vec::new(), Directories::own)
     }
 
-    /// Returns the directory that keyward was started in, unless it is gone.
-    pub(crate) fn directory(&self) -> Option<PathBuf> {
-        std::env::current_dir().ok()
+    /// Returns the directory that keyward was started in, unless it is gone. Where the system can't tell, a command
+    /// must not act for the default workspace instead of the one that is claimed there.
+    pub(crate) fn directory(&self) -> Result<Option<PathBuf>, CommandError> {
+        match std::env::current_dir() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            found => found.map(Some).map_err(|error| {
+                CommandError::new(Kind::Failed, "cannot tell the current directory")
+                    .caused_by(&error)
+                    .hint("`--workspace ID` names the workspace without it")
+            }),
+        }
     }
 
     /// Returns the directory of the repository that a job of GitHub Actions is about.
@@ -160,7 +168,7 @@ impl Context {
         if let Some(workspace) = self.named_workspace()? {
             return Ok(Place { tenant, workspace, claimed_by: None, only });
         }
-        match self.directory().as_deref().map(workspace::find).transpose()?.flatten() {
+        match self.directory()?.as_deref().map(workspace::find).transpose()?.flatten() {
             Some(found) => {
                 Ok(Place { tenant, workspace: found.workspace, claimed_by: Some(found.directory), only })
             }

@@ -54,7 +54,7 @@ impl Declared {
     /// When the file is not to be trusted, or its table is not understood.
     pub(super) fn read(ctx: &Context) -> Result<Option<Self>, CommandError> {
         const HINT: &str = "correct the file; `keyward creds check --provider PROVIDER` does without it";
-        let Some(directory) = ctx.directory() else { return Ok(None) };
+        let Some(directory) = ctx.directory()? else { return Ok(None) };
         let located = workspace::locate(&directory).map_err(|error| error.hint(HINT))?;
         let Some(WorkspaceText { path, text }) = located else { return Ok(None) };
         let parsed = parse(&text).map_err(|TomlFault { line, why }| {

@@ -36,7 +36,7 @@ pub(super) struct Edit {
 impl Edit {
     /// Takes the nearest file apart, or one that the current directory could have.
     pub(super) fn nearest_or_new(ctx: &Context) -> Result<Self, CommandError> {
-        let directory = ctx.directory().ok_or_else(|| {
+        let directory = ctx.directory()?.ok_or_else(|| {
             CommandError::new(Kind::Failed, "there is no current directory")
                 .hint("change to another directory")
         })?;
