@@ -1,5 +1,6 @@
 //! The file of an export: secrets in plain text take the place of nothing that keyward keeps.
 
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use vault_core::format::{self, Snapshot};
@@ -17,21 +18,24 @@ pub(super) fn write(file: &Path, text: &[u8]) -> Result<(), CommandError> {
 
 /// Refuses what keyward keeps, wherever it is, and a place where [`write`](self::write()) would fail.
 pub(super) fn check(ctx: &Context, file: &Path) -> Result<(), CommandError> {
-    let unreadable = |error| not_written(file, &error);
-    single::check(file, Existing::Replace).map_err(unreadable)?;
-    let what = if ctx.store()?.has_name(file) {
-        "it is the vault, or one of the files beside it"
-    } else if is_among_own_files(ctx, file) {
-        "keyward keeps its own files in that directory"
-    } else {
-        match single::read(file).map_err(unreadable)? {
-            Some(there) if is_vault(&*there) => "it is a vault or a bundle",
-            Some(there) if is_seed(&*there) => "it is the seed of a machine slot",
-            _ => return Ok(()),
-        }
-    };
+    single::check(file, Existing::Replace).map_err(|error| not_written(file, &error))?;
+    let Some(what) = kept_there(ctx, file)? else { return Ok(()) };
     let refused = format!("cannot export to {}: {what}", file.display());
     Err(CommandError::usage(refused).hint("`--file` takes another file"))
+}
+
+/// Says what keyward keeps under the name; `None` where the file may be replaced.
+fn kept_there(ctx: &Context, file: &Path) -> Result<Option<&'static str>, CommandError> {
+    if ctx.store()?.has_name(file) {
+        return Ok(Some("it is the vault, or one of the files beside it"));
+    }
+    if is_among_own_files(ctx, file) {
+        return Ok(Some("keyward keeps its own files in that directory"));
+    }
+    let there = single::read(file).map_err(|error| not_written(file, &error))?;
+    let kept = there.map(|there| kept_in(&*there)).transpose();
+    let unreadable = |source| StoreError::Io { act: "read", path: file.to_owned(), source };
+    kept.map(Option::flatten).map_err(|error| not_written(file, &unreadable(error)))
 }
 
 /// Tells whether the file is, or would be, beside the default vault, the active tenant or the seeds. A
@@ -46,17 +50,23 @@ fn resolved(directory: &Path) -> Option<PathBuf> {
     directory.canonicalize().ok()
 }
 
-fn is_vault(there: &dyn Snapshot) -> bool {
-    begins_with(there, &format::header::MAGIC)
+/// Says what keyward keeps in a file. What can't be read now may be a vault, so that is an error.
+fn kept_in(there: &dyn Snapshot) -> io::Result<Option<&'static str>> {
+    Ok(if begins_with(there, &format::header::MAGIC)? {
+        Some("it is a vault or a bundle")
+    } else if begins_with(there, machine::SEED_START.as_bytes())? {
+        Some("it is the seed of a machine slot")
+    } else {
+        None
+    })
 }
 
-fn is_seed(there: &dyn Snapshot) -> bool {
-    begins_with(there, machine::SEED_START.as_bytes())
-}
-
-fn begins_with(there: &dyn Snapshot, start: &[u8]) -> bool {
+fn begins_with(there: &dyn Snapshot, start: &[u8]) -> io::Result<bool> {
     let mut found = vec![0; start.len()];
-    there.read_at(0, &mut found).is_ok() && found == start
+    match there.read_at(0, &mut found) {
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+        read => read.map(|()| found == start),
+    }
 }
 
 fn not_written(file: &Path, error: &StoreError) -> CommandError {
