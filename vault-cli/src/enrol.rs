@@ -57,8 +57,13 @@ impl NewSlot {
         hostname: &Hostname,
     ) -> Result<Self, CommandError> {
         let id = SlotId::generate();
-        let key = machine::enrol(&ctx.machine_directory()?, vault_id, id, hostname).map_err(|error| {
-            CommandError::new(Kind::Failed, "cannot make a machine slot").caused_by(&error)
+        let directory = ctx.machine_directory()?;
+        let key = machine::enrol(&directory, vault_id, id, hostname).map_err(|error| {
+            // A seed that is there and not surely on disk serves no slot.
+            drop(machine::remove(&directory, vault_id, id));
+            CommandError::new(Kind::Failed, "cannot make a machine slot")
+                .caused_by(&error)
+                .hint("the vault was not changed; the directory of the seeds has to be yours to write in")
         })?;
         Ok(Self { kind: SlotKind::Machine, id, key, to_keep: None })
     }

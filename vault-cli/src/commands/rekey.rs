@@ -7,7 +7,7 @@ use serde::Serialize;
 use vault_core::crypto::kdf::KdfParams;
 use vault_core::secret::SecretString;
 use vault_core::slot::{SlotId, SlotKind, SlotRecord};
-use vault_core::source::machine;
+use vault_core::source::machine::{self, MachineError};
 use vault_core::source::supply::EnvSupply;
 use vault_core::vault::UnlockedVault;
 
@@ -143,6 +143,7 @@ fn renew_slot(
         SlotKind::Keyring => Ok(NewSlot::keyring(ctx, vault_id).ok()),
         SlotKind::Machine => match machine::load(&ctx.machine_directory()?, vault_id, slot.id) {
             Ok(_) => NewSlot::machine(ctx, vault_id, &machine::canonical_hostname()).map(Some),
+            Err(error @ MachineError::Io { .. }) => Err(unreadable_seed(&error)),
             Err(_) => Ok(None),
         },
         SlotKind::Recovery => Ok(Some(NewSlot::recovery())),
@@ -156,6 +157,13 @@ fn renew_slot(
         }
         SlotKind::Passphrase { .. } => Ok(None),
     }
+}
+
+/// A seed that can't be read now is not one that is gone: `--drop` must not give its slot up.
+fn unreadable_seed(error: &MachineError) -> CommandError {
+    CommandError::new(Kind::Failed, "cannot read the seed of a machine slot")
+        .caused_by(error)
+        .hint("nothing was changed; run the command again, or `keyward slot rm ID` to give the slot up")
 }
 
 /// Takes the env key over if the environment has it.
