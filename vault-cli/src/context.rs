@@ -250,7 +250,9 @@ impl Context {
     /// Returns the limits that a child gets.
     pub(crate) fn original_limits(&self) -> Result<OriginalLimits, CommandError> {
         self.limits.as_ref().copied().map_err(|error| {
-            CommandError::new(Kind::Launch, "the process could not be hardened").caused_by(error)
+            CommandError::new(Kind::Launch, "the process could not be hardened")
+                .caused_by(error)
+                .hint("a sandbox that forbids prctl(2) or setrlimit(2) would show secrets in core dumps")
         })
     }
 

@@ -94,7 +94,9 @@ fn write_text(report: &impl Report) -> io::Result<()> {
 fn ignore_closed_pipe(written: io::Result<()>) -> Result<(), CommandError> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(CommandError::new(Kind::Failed, "cannot write to stdout").caused_by(&error))
+            Err(CommandError::new(Kind::Failed, "cannot write to stdout")
+                .caused_by(&error)
+                .hint("the command was done, only its output is lost"))
         }
         _ => Ok(()),
     }
