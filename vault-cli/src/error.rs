@@ -282,6 +282,9 @@ pub(crate) fn store_failed(error: &StoreError) -> CommandError {
         StoreError::Missing { .. } => {
             (Kind::VaultGone, "`keyward restore` brings the previous generation back")
         }
+        StoreError::NoLocks { .. } => {
+            (Kind::Failed, "nothing was written; `--vault PATH` names a vault on a file system with locks")
+        }
         StoreError::NotAFile { .. } | StoreError::TooLarge { .. } => {
             (Kind::NotAVault, "`--vault PATH` names another file")
         }

@@ -193,6 +193,14 @@ pub enum StoreError {
         /// The previous generation.
         previous: PathBuf,
     },
+    /// The file system has no locks, so that writers could undo each other's changes.
+    #[error("the file system gives no lock on {}", lock.display())]
+    NoLocks {
+        /// The file that could not be locked.
+        lock: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
     /// Something that is no regular file stands in a file's place.
     #[error("expected a regular file, found {found}: {}", path.display())]
     NotAFile {

@@ -14,6 +14,8 @@ use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+
 use super::StoreError;
 use super::directory::Directory;
 use crate::disk::through;
@@ -32,14 +34,13 @@ impl Lock {
         name: &OsStr,
         deadline: Duration,
     ) -> Result<Self, StoreError> {
-        let failed = |error: io::Error| StoreError::io("lock", &directory.path_of(name))(error);
         let mut wait = Wait::new(deadline);
         loop {
             let file = directory.open_or_create_file(name)?;
             if others_come_first(&file) {
                 wait.sleep(COURTESY);
             }
-            while !try_lock(&file).map_err(failed)? {
+            while !try_lock(&file).map_err(|error| refused(directory, name, error))? {
                 announce_waiting(&file);
                 if !wait.pause() {
                     return Err(busy(directory, name, &file, &wait));
@@ -63,6 +64,16 @@ fn try_lock(file: &File) -> io::Result<bool> {
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Interrupted => Ok(false),
         Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// A file system without locks is no place for a writer: between comparing and renaming another one could
+/// rename too, and nothing but the lock keeps both changes. Readers need none.
+fn refused(directory: &Directory, name: &OsStr, error: io::Error) -> StoreError {
+    let lock = directory.path_of(name);
+    match Errno::from_io_error(&error) {
+        Some(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP) => StoreError::NoLocks { lock, source: error },
+        _ => StoreError::io("lock", &lock)(error),
     }
 }
 
