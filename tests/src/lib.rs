@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -18,6 +18,7 @@ pub mod commands;
 pub mod core_dump;
 pub mod crafted;
 pub mod deadline;
+pub mod injection;
 pub mod keyring;
 pub mod ordinary_user;
 pub mod process;
@@ -28,6 +29,7 @@ pub mod trace;
 pub mod transcript;
 pub mod usage;
 pub mod vault_file;
+pub mod writes;
 
 /// A home directory of one test, removed at its end.
 #[derive(Debug)]
@@ -77,9 +79,28 @@ impl Home {
         Self::launched_by(vec![keyward().into()])
     }
 
+    /// Makes an empty home in memory, for commands that are run hundreds of times.
+    pub fn in_memory() -> Self {
+        let directory = home_directory().tempdir_in("/dev/shm").expect("a home in /dev/shm");
+        Self::at(directory, vec![keyward().into()])
+    }
+
+    /// Takes the files of another home, in the place of its own.
+    pub fn become_copy_of(&self, other: &Self) {
+        for entry in fs::read_dir(self.path()).expect("a home") {
+            let path = entry.expect("a file of the home").path();
+            let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+            removed.expect("a file to remove");
+        }
+        copy_directory(other.path(), self.path()).expect("a copy of a home");
+    }
+
     /// Makes an empty home whose commands start with `launcher`.
     fn launched_by(launcher: Vec<OsString>) -> Self {
-        let directory = tempfile::Builder::new().prefix("keyward-home-").tempdir().expect("a home");
+        Self::at(home_directory().tempdir().expect("a home"), launcher)
+    }
+
+    fn at(directory: TempDir, launcher: Vec<OsString>) -> Self {
         let variables = vec![("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned())];
         Self { directory, launcher, variables }
     }
@@ -172,6 +193,27 @@ impl Home {
         fs::write(&path, content).expect("a file in the home");
         path
     }
+}
+
+fn home_directory() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("keyward-home-");
+    builder
+}
+
+/// Copies the files and directories below `from`, with their modes.
+fn copy_directory(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let (entry, target) = entry.map(|entry| (entry.path(), to.join(entry.file_name())))?;
+        if entry.is_dir() {
+            fs::create_dir(&target)?;
+            copy_directory(&entry, &target)?;
+            fs::set_permissions(&target, fs::metadata(&entry)?.permissions())?;
+        } else {
+            fs::copy(&entry, &target)?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the path of the binary without the keyring, which a build of its own makes:
