@@ -20,6 +20,7 @@ pub mod crafted;
 pub mod deadline;
 pub mod injection;
 pub mod keyring;
+pub mod mounts;
 pub mod ordinary_user;
 pub mod process;
 pub mod secret_service;

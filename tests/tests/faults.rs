@@ -2,47 +2,22 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use keyward_tests::Home;
 use keyward_tests::deadline::within;
+use keyward_tests::mounts::Mounted;
 use keyward_tests::ordinary_user::OrdinaryUser;
+use keyward_tests::writes::names;
 use rustix::process::{Pid, Signal, kill_process};
-
-/// A file system of 1 MiB over a directory, unmounted at the end.
-struct TinyDisk(PathBuf);
-
-impl TinyDisk {
-    fn at(path: &Path) -> Self {
-        fs::create_dir_all(path).unwrap();
-        let options = ["-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs"];
-        let mounted = Command::new("mount").args(options).arg(path).status().unwrap();
-        assert!(mounted.success(), "the tests run as root");
-        Self(path.to_owned())
-    }
-}
-
-impl Drop for TinyDisk {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg("-l").arg(&self.0).status());
-    }
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
 
 #[test]
 fn on_a_full_disk_the_old_vault_stays_and_nothing_is_left_over() {
     let home = Home::new();
     let directory = home.vault().parent().unwrap().to_owned();
-    let _disk = TinyDisk::at(&directory);
+    let _disk = Mounted::tiny(&directory);
     home.put("OLD", "one");
     home.put("SECOND", vec![b'v'; 300 << 10]);
     let (before, named) = (fs::read(home.vault()).unwrap(), names(&directory));
@@ -62,7 +37,7 @@ fn on_a_full_disk_the_old_vault_stays_and_nothing_is_left_over() {
 fn a_first_put_on_a_full_disk_leaves_no_vault_and_no_seed() {
     let home = Home::new();
     let directory = home.vault().parent().unwrap().to_owned();
-    let _disk = TinyDisk::at(&directory);
+    let _disk = Mounted::tiny(&directory);
     fs::write(directory.join("filler"), vec![0; (1 << 20) - 4096]).unwrap();
     home.run_with_input(["put", "BIG"], vec![b'v'; 100_000]).fails(1, &["No space left on device"]);
     assert!(!home.vault().exists());
