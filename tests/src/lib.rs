@@ -14,6 +14,7 @@ use std::thread;
 use tempfile::TempDir;
 
 pub mod anchored;
+pub mod clock;
 pub mod commands;
 pub mod core_dump;
 pub mod crafted;
