@@ -153,7 +153,8 @@ fn a_service_that_leaves_at_any_method_leaves_the_vault_locked() {
             guarded.service.fails_at(method, Leave);
             let vault = fs::read(guarded.home.vault()).unwrap();
             let said = within(IN_TIME, &mut guarded.home.command(line.split(' ')));
-            said.fails(5, &["keyring: the keyring failed: ", "key slots: keyring, env"]);
+            // Whether the bus tells it or the deadline does is the bus's affair.
+            said.fails(5, &["keyring: the keyring ", "key slots: keyring, env"]);
             assert!(fs::read(guarded.home.vault()).unwrap() == vault);
             guarded.service.serve();
         }
@@ -169,7 +170,7 @@ fn a_first_vault_is_not_made_by_a_service_that_leaves_at_any_method() {
         service.fails_at(method, Leave);
         let home = service.home();
         let said = within(IN_TIME, &mut home.command(["put", "A", "value"]));
-        said.fails(5, &["the keyring failed: ", "hint: `keyward init --source env`"]);
+        said.fails(5, &["the keyring ", "hint: `keyward init --source env`"]);
         assert_eq!(files(&home), [""; 0], "{method}: {said}");
         service.serve();
     }
