@@ -1,6 +1,6 @@
 //! `.keyward.toml`: which workspace a directory claims. The file comes with a repository, so it is
-//! untrusted: it names an id, and the vault says whether the directory may have it. Its table `[creds]` is
-//! read by the commands that it is for.
+//! untrusted: it names an id, and the vault says whether the directory may have it. Here it is found; what it
+//! says is read in the library.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -8,9 +8,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
-use serde::Deserialize;
 use vault_core::name::WorkspaceId;
-use vault_core::toml_text;
+use vault_core::workspace_file::{self, MAX_FILE};
 
 use crate::error::{CommandError, Kind};
 
@@ -18,9 +17,6 @@ mod save;
 
 /// The name of the file.
 pub(crate) const FILE_NAME: &str = ".keyward.toml";
-
-/// The largest file that is read.
-const MAX_FILE: u64 = 64 << 10;
 
 /// A link is not followed, and a FIFO is not waited for.
 const NO_SURPRISE: i32 = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).bits().cast_signed();
@@ -40,12 +36,6 @@ pub(crate) struct WorkspaceText {
     pub(crate) text: String,
 }
 
-/// What is read of the file here. Keys that keyward does not know are left to newer versions.
-#[derive(Debug, Deserialize)]
-struct WorkspaceFile {
-    workspace: Option<String>,
-}
-
 /// Looks for the nearest file from `start` upwards; one that names no workspace claims none.
 ///
 /// # Errors
@@ -53,7 +43,8 @@ struct WorkspaceFile {
 /// When the nearest file is somebody else's, is no plain file, or names something that is no workspace.
 pub(crate) fn find(start: &Path) -> Result<Option<Claim>, CommandError> {
     let Some(file) = locate(start)? else { return Ok(None) };
-    let Some(workspace) = parse(&file.text).map_err(|why| refused(&file.path, &why))? else {
+    let claimed = workspace_file::claimed(&file.text);
+    let Some(workspace) = claimed.map_err(|why| refused(&file.path, &why.to_string()))? else {
         return Ok(None);
     };
     let directory = file.path.parent().unwrap_or(start);
@@ -118,13 +109,6 @@ fn refused(path: &Path, why: &str) -> CommandError {
         .hint("`--workspace ID` names the workspace without the file")
 }
 
-fn parse(text: &str) -> Result<Option<WorkspaceId>, String> {
-    let read = toml_text::read(text, "`workspace` is a text");
-    let file: WorkspaceFile = read.map_err(|fault| fault.to_string())?;
-    let workspace = file.workspace.as_deref().map(WorkspaceId::parse).transpose();
-    workspace.map_err(|error| error.to_string())
-}
-
 fn is_absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -136,38 +120,4 @@ fn unreadable(path: &Path, error: &io::Error) -> CommandError {
     CommandError::new(Kind::UnreadableFile, format!("cannot read {}", path.display()))
         .caused_by(error)
         .hint("`--workspace ID` names the workspace without the file")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_file_names_a_workspace_and_may_say_more() {
-        let parsed = parse("workspace = \"web\"\n[later]\nx = 1\n").unwrap();
-        assert_eq!(parsed.unwrap().as_str(), "web");
-    }
-
-    #[test]
-    fn a_file_without_a_workspace_claims_none() {
-        for text in ["", "[creds]\nproviders = [\"openai\"]\n", "workspaces = \"a\""] {
-            assert_eq!(parse(text), Ok(None), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_workspace_that_is_none_is_refused() {
-        for text in ["workspace = \"\"", "workspace = 1", "workspace = \"a/b\"", "workspace"] {
-            assert!(parse(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_refusal_repeats_nothing_of_the_file() {
-        assert_eq!(parse("\nworkspace = ['canary']").unwrap_err(), "line 2: `workspace` is a text");
-        for text in ["workspace = canary", "workspace = 'canary", "workspace = 'canary/'", "canary"] {
-            let why = parse(text).unwrap_err();
-            assert!(!why.contains("canary"), "{why}");
-        }
-    }
 }

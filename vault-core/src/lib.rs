@@ -20,6 +20,8 @@ pub mod toml_text;
 
 mod checked_text;
 
+pub mod workspace_file;
+
 pub mod provider;
 
 pub mod connection;

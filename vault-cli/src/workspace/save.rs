@@ -6,8 +6,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use vault_core::crypto::generate;
+use vault_core::workspace_file::MAX_FILE;
 
-use super::{MAX_FILE, WorkspaceText};
+use super::WorkspaceText;
 use crate::error::{CommandError, Kind};
 
 /// What a new file may be used for before the umask: it holds no secret and belongs to a repository.

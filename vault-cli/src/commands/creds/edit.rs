@@ -1,5 +1,5 @@
-//! Changes to the table `[creds]` of `.keyward.toml`, of which `declared.rs` says what it means. Everything else in
-//! the file stays as a person wrote it.
+//! Changes to the table `[creds]` of `.keyward.toml`, which the library's `workspace_file.rs` reads. Everything else
+//! in the file stays as a person wrote it.
 
 mod array;
 
