@@ -2,6 +2,9 @@
 //! outside, and panics if the reader panics or what it accepts breaks a promise. `fuzz/` makes the bytes up; the
 //! tests below replay the ones that are kept.
 //!
+//! Malleability: what `connections`, `header`, `index`, `keys` and `sealed` accept has to become the same bytes again,
+//! else something "has two encodings".
+//!
 //! The module needs the feature `fuzzing`, which no released program has. Every function tells whether the
 //! bytes were accepted, so that the tests can show that seeds reach both ends.
 //!
@@ -23,14 +26,14 @@ pub use self::file::{connections, header, index};
 pub use self::keys::keys;
 pub use self::sealed::sealed;
 pub use self::seeds::seeds;
-pub use self::texts::{dotenv, json, names, providers};
+pub use self::texts::{dotenv, json, names, providers, workspace};
 pub use self::written::export;
 
 /// An entry point.
 pub type Target = fn(&[u8]) -> bool;
 
 /// Every entry point by the name of its program in `fuzz/`, in order.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("connections", connections),
     ("dotenv", dotenv),
     ("export", export),
@@ -41,6 +44,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("names", names),
     ("providers", providers),
     ("sealed", sealed),
+    ("workspace", workspace),
 ];
 
 /// Returns how many lines a text has at most: CR LF counts as two line ends.

@@ -1,4 +1,4 @@
-//! The texts that people and repositories write: `.env` files, JSON, names, files of providers.
+//! The texts that people and repositories write: `.env` files, JSON, names, files of providers, `.keyward.toml`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::str;
 
 use regex_lite::Regex;
 use serde_json::Value as Json;
+use toml::Table;
 
 use super::line_count;
 use super::written::{check_dotenv, check_json, secrets_of};
@@ -21,6 +22,7 @@ use crate::json::{self, JsonError, JsonMistake};
 use crate::name::{ConnectionId, MAX_CONNECTION_ID, MAX_ID, MAX_SECRET_NAME};
 use crate::name::{Scope, SecretName, TenantId, WorkspaceId};
 use crate::provider::{Kind, parse_own};
+use crate::workspace_file::{self, ClaimError, Required};
 
 /// Reads bytes as a `.env` file, asks every model of another reader, and writes the file again.
 pub fn dotenv(bytes: &[u8]) -> bool {
@@ -158,4 +160,38 @@ pub fn providers(bytes: &[u8]) -> bool {
         }
     }
     true
+}
+
+/// Reads bytes as a `.keyward.toml`: what it claims, and what it requires.
+pub fn workspace(bytes: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(bytes) else { return false };
+    let (claimed, required) = (workspace_file::claimed(text), workspace_file::required(text));
+    let is_toml = text.parse::<Table>().is_ok();
+    assert!(is_toml || (claimed.is_err() && required.is_err()), "what is no TOML is read");
+    if let Err(ClaimError::Fault(fault)) = &claimed {
+        assert!(is_line(fault.line, line_count(bytes)), "a fault without a line");
+    }
+    let claims = matches!(claimed, Ok(Some(_)));
+    match required {
+        Ok(required) => check_required(&required, line_count(bytes)) || claims,
+        Err(fault) => {
+            assert!(is_line(fault.line, line_count(bytes)), "a fault without a line");
+            claims
+        }
+    }
+}
+
+/// Checks that what is required has lines, and that its names, written plainly, are required again.
+fn check_required(required: &Required, lines: usize) -> bool {
+    let mut all =
+        required.providers.iter().map(|(_, line)| *line).chain(required.keys.iter().map(|(_, line)| *line));
+    assert!(all.all(|line| is_line(line, lines)), "a requirement without a line");
+    let names: Vec<_> = required.keys.iter().map(|(name, _)| format!("'{name}'")).collect();
+    let plain = format!("[creds]\nkeys = [{}]", names.join(","));
+    let again = workspace_file::required(&plain).expect("names that fit an environment are read");
+    assert!(
+        again.keys.iter().map(|(name, _)| name).eq(required.keys.iter().map(|(name, _)| name)),
+        "a name is changed"
+    );
+    !(required.providers.is_empty() && required.keys.is_empty())
 }
