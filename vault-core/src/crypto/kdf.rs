@@ -74,6 +74,11 @@ impl KdfParams {
         self.memory_kib
     }
 
+    /// Returns the memory in MiB, rounded down.
+    const fn mebibytes(&self) -> u32 {
+        self.memory_kib >> 10
+    }
+
     /// Returns the number of passes.
     #[must_use]
     pub const fn passes(&self) -> u32 {
@@ -135,7 +140,7 @@ fn allocate(argon2_params: &Params, params: KdfParams) -> Result<Vec<Block>, Kdf
     let blocks = argon2_params.block_count();
     memory
         .try_reserve_exact(blocks)
-        .map_err(|_| KdfError::NotEnoughMemory { mebibytes: params.memory_kib >> 10 })?;
+        .map_err(|_| KdfError::NotEnoughMemory { mebibytes: params.mebibytes() })?;
     memory.resize(blocks, Block::new());
     Ok(memory)
 }
@@ -170,6 +175,11 @@ mod tests {
             assert_eq!(KdfParams::new(params.memory_kib, params.passes, params.lanes), Ok(params));
         }
         assert!(KdfParams::new(MAX_MEMORY_KIB, 4, 4).is_ok());
+    }
+
+    #[test]
+    fn memory_is_told_in_mebibytes() {
+        assert_eq!((KdfParams::DEFAULT.mebibytes(), KdfParams::LIGHT.mebibytes()), (256, 64));
     }
 
     #[test]

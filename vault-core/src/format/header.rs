@@ -418,3 +418,6 @@ pub(crate) fn slot_context(
 fn narrow(len: usize) -> u32 {
     u32::try_from(len).expect("a header has at most 16 slots")
 }
+
+#[cfg(test)]
+mod tests;

@@ -471,6 +471,39 @@ mod tests {
     }
 
     #[test]
+    fn a_count_above_what_the_bytes_can_hold_is_refused_before_a_record_is_read() {
+        for (count, spare, is_read) in
+            [(2, 2 * VALUE_LEN, true), (2, 2 * VALUE_LEN - 1, false), (1, 0, false)]
+        {
+            let bytes = [&u64::to_le_bytes(count)[..], &vec![0; spare]].concat();
+            assert_eq!(read_count(&mut &*bytes, VALUE_LEN).is_ok(), is_read, "{count} in {spare} bytes");
+        }
+    }
+
+    #[test]
+    fn an_index_is_encoded_up_to_the_limit_and_not_above() {
+        let of_size = |body_len: usize| {
+            // Three counts of zero stand before the connections.
+            let connection_bytes = vec![1; body_len - 24].into();
+            encode_index(&Index { connection_bytes, ..Index::default() }).map(|message| message.len() as u64)
+        };
+        let most = 32_767 * 4096 - PREAMBLE_LEN;
+        assert_eq!(of_size(most).unwrap(), MAX_SEALED_INDEX);
+        assert!(matches!(of_size(most + 1), Err(FormatError::TooLarge("the size of the index"))));
+    }
+
+    #[test]
+    fn a_secret_is_there_by_its_scope_and_name_alone() {
+        let index = index(2, vec![value(0, "A", 2), value(0, "A", 1), value(1, "B", 1)]);
+        let has = |workspace: &str, name: &str| {
+            let scope = Scope::Workspace(TenantId::default(), WorkspaceId::parse(workspace).unwrap());
+            index.has_secret(&scope, &SecretName::parse(name).unwrap())
+        };
+        assert!(has("a", "A") && has("b", "B"));
+        assert!(!has("a", "B") && !has("b", "A") && !has("c", "A"));
+    }
+
+    #[test]
     fn padding_and_spare_bytes_are_refused() {
         let full = plaintext(&Index::default());
         let mut dirty = full.clone();

@@ -15,9 +15,7 @@ impl Index<'_> {
         self.scopes.iter().try_for_each(ScopeRecord::check)?;
         check_that(is_strictly_sorted(&self.bindings), "the bindings are not in order")?;
         self.bindings.iter().try_for_each(BindingRecord::check)?;
-        if self.values.len() > MAX_VALUES {
-            return Err(FormatError::TooLarge("the number of values"));
-        }
+        check_value_count(self.values.len())?;
         values.finish(self.scopes.len())
     }
 }
@@ -103,6 +101,10 @@ pub(super) fn check_that(holds: bool, otherwise: &'static str) -> Result<(), For
     if holds { Ok(()) } else { Err(FormatError::Damaged(otherwise)) }
 }
 
+const fn check_value_count(count: usize) -> Result<(), FormatError> {
+    if count > MAX_VALUES { Err(FormatError::TooLarge("the number of values")) } else { Ok(()) }
+}
+
 fn check_id_text(id: &str) -> Result<(), FormatError> {
     if id.len() > MAX_ID {
         return Err(FormatError::TooLarge("the length of an id"));
@@ -119,4 +121,36 @@ fn check_name(name: &str) -> Result<(), FormatError> {
 
 pub(super) fn is_strictly_sorted<T: Ord>(records: &[T]) -> bool {
     records.is_sorted_by(|a, b| a < b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binding(tenant: &str, workspace: &str, directory: &[u8]) -> Result<(), FormatError> {
+        let (tenant, workspace, directory) = (tenant.into(), workspace.into(), directory.into());
+        BindingRecord { tenant, workspace, directory }.check()
+    }
+
+    #[test]
+    fn a_million_values_are_allowed_and_no_more() {
+        assert!(check_value_count(1_000_000).is_ok());
+        assert!(matches!(check_value_count(1_000_001), Err(FormatError::TooLarge("the number of values"))));
+    }
+
+    #[test]
+    fn a_binding_has_ids_and_an_absolute_directory() {
+        assert!(binding("default", "web", b"/").is_ok());
+        for (tenant, workspace, directory) in [
+            ("default", "web", &b"src"[..]),
+            ("default", "web", b""),
+            ("default", "web", b"/a\0b"),
+            ("default", "a/b", b"/"),
+            ("", "web", b"/"),
+        ] {
+            let refused = binding(tenant, workspace, directory);
+            assert!(matches!(refused, Err(FormatError::Damaged(_))), "{refused:?}");
+        }
+        assert!(matches!(binding("default", &"i".repeat(65), b"/"), Err(FormatError::TooLarge(_))));
+    }
 }

@@ -243,6 +243,7 @@ mod tests {
 
     /// What a vector of the same records has to say.
     fn agrees(values: &Values<'_>, model: &[(String, u32)]) {
+        assert_eq!((values.len(), values.is_empty()), (model.len(), model.is_empty()));
         assert!(values.iter().eq(model.iter().map(|(name, version)| record(name, *version))));
         assert_eq!(values.names_len(), model.iter().map(|(name, _)| name.len()).sum::<usize>());
         assert_eq!(
@@ -302,6 +303,15 @@ mod tests {
                 }
                 agrees(&values, &model);
             }
+        }
+    }
+
+    #[test]
+    fn values_are_equal_where_every_record_is() {
+        let made = |names: &[&'static str]| names.iter().map(|name| record(name, 1)).collect::<Values<'_>>();
+        assert_eq!(made(&["A", "B"]), made(&["A", "B"]));
+        for other in [made(&["A"]), made(&["A", "C"]), made(&["A", "B", "C"]), Values::default()] {
+            assert_ne!(made(&["A", "B"]), other);
         }
     }
 

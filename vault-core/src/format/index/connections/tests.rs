@@ -171,6 +171,18 @@ fn what_is_above_a_limit_is_too_large_and_not_damaged() {
 }
 
 #[test]
+fn a_connection_has_as_many_settings_as_allowed_and_no_more() {
+    let with_settings = |count: usize| {
+        altered(|record| {
+            let setting = |nth| SettingRecord { key: format!("k{nth:03}").into(), value: "v".into() };
+            record.settings = SettingRecords((0..count).map(setting).collect());
+        })
+    };
+    assert_eq!(with_settings(64).unwrap()[0].settings.iter().count(), 64);
+    assert!(matches!(with_settings(65), Err(FormatError::TooLarge("the number of settings"))));
+}
+
+#[test]
 fn a_count_above_the_limit_is_refused_before_anything_is_read() {
     for count in [10_001, 1 << 40, u64::MAX] {
         let refused = index_with(count.to_le_bytes().to_vec()).connections();
