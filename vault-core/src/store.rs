@@ -290,3 +290,22 @@ impl StoreError {
 fn holder_text(holder: Option<u32>) -> String {
     holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_can_change_has_a_command_that_mends_it_and_nothing_else_has() {
+        let (path, problem, fix) =
+            ("vault".into(), "open to others".to_owned(), "chmod 600 vault".to_owned());
+        assert_eq!(StoreError::Untrusted { path, problem, fix }.fix(), Some("chmod 600 vault"));
+        assert_eq!(StoreError::Conflict { vault: "vault".into() }.fix(), None);
+    }
+
+    #[test]
+    fn the_holder_of_a_lock_is_named_where_it_is_known() {
+        assert_eq!(holder_text(Some(7)), "process 7");
+        assert_eq!(holder_text(None), "another process");
+    }
+}

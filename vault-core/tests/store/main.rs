@@ -6,6 +6,7 @@ mod anchor;
 mod attacks;
 mod cycle;
 mod disk;
+mod place;
 mod process;
 mod sample;
 mod single;
