@@ -280,6 +280,18 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn a_scope_tells_its_kind_and_parts() {
+        let (tenant, workspace) = (TenantId::parse("acme").unwrap(), WorkspaceId::parse("web").unwrap());
+        let scope = Scope::Workspace(tenant.clone(), workspace.clone());
+        assert_eq!(
+            (scope.kind(), scope.tenant(), scope.workspace()),
+            ("workspace", &tenant, Some(&workspace))
+        );
+        let scope = Scope::Tenant(tenant.clone());
+        assert_eq!((scope.kind(), scope.tenant(), scope.workspace()), ("tenant", &tenant, None));
+    }
+
     /// `FORMAT.md §5`, written as a pattern.
     fn name_pattern() -> Regex {
         let bad = r"=\p{Cc}\u{ad}\u{61c}\u{200b}-\u{200f}\u{2028}-\u{202e}\u{2060}-\u{206f}\u{feff}\u{fff9}-\u{fffb}\u{e0000}-\u{e0fff}";

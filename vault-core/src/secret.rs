@@ -192,6 +192,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_secret_is_as_long_as_its_bytes() {
+        for (bytes, is_empty) in [(vec![], true), (vec![0], false), (vec![7; 9], false)] {
+            let len = bytes.len();
+            let secret = SecretBytes::new(bytes);
+            assert_eq!((secret.len(), secret.is_empty()), (len, is_empty));
+        }
+    }
+
+    #[test]
     fn debug_shows_no_secret() {
         let shown = format!(
             "{:?} {:?} {:?} {:?}",
