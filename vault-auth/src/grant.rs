@@ -1,0 +1,84 @@
+//! Asking a token endpoint: what may come of it. Who asks decides by these words alone whether a token is
+//! still good, may be sent again, or needs a person.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use vault_core::secret::SecretString;
+
+use crate::server_text::ServerText;
+use crate::token::TokenSet;
+
+/// What exchanges a refresh token for new tokens.
+pub trait TokenEndpoint: Debug + Send + Sync {
+    /// Exchanges a refresh token, in one request: whether to ask again is the caller's decision.
+    ///
+    /// # Errors
+    ///
+    /// [`GrantError`].
+    fn refresh(&self, refresh_token: &SecretString) -> Result<TokenSet, GrantError>;
+}
+
+/// Why a token endpoint gave no tokens.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GrantError {
+    /// The request may have arrived: the answer is lost. The token may be spent.
+    #[error("the answer of {host} was lost: {reason}")]
+    AnswerLost {
+        /// The server's host.
+        host: String,
+        /// What happened, in the words of the transport.
+        reason: String,
+    },
+    /// The server answered something that is no answer of a token endpoint, which may be an intermediary's.
+    #[error("{host} answered with {found}")]
+    NoAnswer {
+        /// The server's host.
+        host: String,
+        /// What came instead.
+        found: ServerText,
+        /// How long to wait before asking again, where the server said so.
+        retry_after: Option<Duration>,
+    },
+    /// The request surely did not arrive: no address, no connection, no TLS. It may be sent again.
+    #[error("cannot reach {host}: {reason}")]
+    NotReached {
+        /// The server's host.
+        host: String,
+        /// What happened, in the words of the transport.
+        reason: String,
+    },
+    /// The server refuses the client or the request, whoever asks: a matter of configuration.
+    #[error("{host} refuses the request: {code}{}", described(description.as_ref()))]
+    Refused {
+        /// The server's host.
+        host: String,
+        /// The error code (RFC 6749 §5.2).
+        code: ServerText,
+        /// Its description.
+        description: Option<ServerText>,
+    },
+    /// `invalid_grant`: the token is spent, revoked or expired.
+    #[error("{host} does not accept the token any more{}", described(description.as_ref()))]
+    Rejected {
+        /// The server's host.
+        host: String,
+        /// The description of the error.
+        description: Option<ServerText>,
+    },
+    /// The server can't answer now (429, 5xx).
+    #[error("{host} is unavailable (status {status})")]
+    Unavailable {
+        /// The server's host.
+        host: String,
+        /// The HTTP status.
+        status: u16,
+        /// How long to wait before asking again, where the server said so.
+        retry_after: Option<Duration>,
+    },
+}
+
+fn described(description: Option<&ServerText>) -> String {
+    description.map_or_else(String::new, |text| format!(" ({text})"))
+}

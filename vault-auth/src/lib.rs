@@ -1,0 +1,17 @@
+//! Sessions of keyward: login by the OAuth 2.0 device authorization grant (RFC 8628), tokens that refresh
+//! themselves whatever else runs at the same time, API keys, and the interface for programs that embed it.
+//!
+//! The crate never prints, prompts or exits, and reads no environment. It opens network connections through
+//! one module alone, and reads the clock through [`clock`] alone.
+//!
+//! Modules stand in order of dependence: each uses only those above it.
+
+pub mod clock;
+
+pub mod server_text;
+
+pub mod token;
+
+pub mod session;
+
+pub mod grant;
