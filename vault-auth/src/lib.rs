@@ -10,8 +10,14 @@ pub mod clock;
 
 pub mod server_text;
 
+pub mod address;
+
 pub mod token;
 
 pub mod session;
 
 pub mod grant;
+
+mod server_json;
+
+pub mod http;
