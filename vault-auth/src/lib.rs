@@ -21,3 +21,5 @@ pub mod grant;
 mod server_json;
 
 pub mod http;
+
+pub mod metadata;
