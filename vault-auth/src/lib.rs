@@ -23,3 +23,5 @@ mod server_json;
 pub mod http;
 
 pub mod metadata;
+
+pub mod dpop;
