@@ -25,3 +25,5 @@ pub mod http;
 pub mod metadata;
 
 pub mod dpop;
+
+pub mod token_endpoint;
