@@ -27,3 +27,5 @@ pub mod metadata;
 pub mod dpop;
 
 pub mod token_endpoint;
+
+pub mod device;
