@@ -29,3 +29,7 @@ pub mod dpop;
 pub mod token_endpoint;
 
 pub mod device;
+
+pub mod jwks;
+
+pub mod id_token;
