@@ -33,3 +33,7 @@ pub mod device;
 pub mod jwks;
 
 pub mod id_token;
+
+pub mod revocation;
+
+pub mod whoami;
