@@ -171,8 +171,9 @@ fn check_authority(uri: &Uri) -> Result<(), AddressError> {
     }
     let host = uri.host().unwrap_or_default();
     let port = authority.get(host.len()..).unwrap_or_default();
-    let port_is_right =
-        port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    let is_number =
+        |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let port_is_right = port.is_empty() || port.strip_prefix(':').is_some_and(is_number);
     if host.is_empty() || !port_is_right || !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err(AddressError::Malformed);
     }
@@ -242,6 +243,10 @@ mod tests {
             ("https:///device", Malformed),
             ("https://id.example:99999/", Malformed),
             ("https://id.example:x/", Malformed),
+            ("https://id.example:+443/", Malformed),
+            ("https://id.example:/", Malformed),
+            ("https://id.example:1:2/", Malformed),
+            ("https://[::1]id.example/", Malformed),
             ("https://id.example\\@evil.example/", Malformed),
             ("https://id.example/a b", Malformed),
             ("https://id.example/\u{1b}[2J", Malformed),
@@ -252,6 +257,21 @@ mod tests {
             (&long, TooLong),
         ] {
             assert_eq!(Address::parse(text), Err(refusal), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_taken_as_an_address_is_safe_to_follow(
+            text in "(https?|ftp|[a-z]{1,3}):?/{0,3}[a-z@:.\\[\\]0-9/?#%\\\\-]{0,24}",
+        ) {
+            if let Ok(address) = Address::parse(&text) {
+                let rest = text.split_once("://").unwrap().1;
+                let authority = rest.split(['/', '?', '#']).next().unwrap();
+                assert!(!authority.contains('@') && !text.contains('\\'), "{text}");
+                assert!(authority.to_lowercase().starts_with(&address.host()), "{text}");
+                assert!(text.starts_with("https://") || address.is_loopback(), "{text}");
+            }
         }
     }
 

@@ -11,9 +11,10 @@ use serde::de::DeserializeOwned;
 use ureq::http::{HeaderMap, HeaderValue, Response, header};
 use ureq::{Agent, Body, RequestBuilder};
 use vault_core::secret::{SecretBytes, SecretString};
+use zeroize::Zeroizing;
 
 use crate::address::Address;
-use crate::clock::{Clock, SystemClock, UnixTime};
+use crate::clock::{Clock, UnixTime};
 use crate::grant::GrantError;
 use crate::server_text::ServerText;
 
@@ -194,7 +195,11 @@ impl<'a> Request<'a> {
         scheme: &str,
         value: &SecretString,
     ) -> Option<Self> {
-        let mut value = HeaderValue::from_str(&format!("{scheme}{}", value.expose_secret())).ok()?;
+        let secret = value.expose_secret();
+        let mut text = Zeroizing::new(String::with_capacity(scheme.len() + secret.len()));
+        text.push_str(scheme);
+        text.push_str(secret);
+        let mut value = HeaderValue::from_str(&text).ok()?;
         value.set_sensitive(true);
         self.headers.push((name, value));
         Some(self)
@@ -258,20 +263,6 @@ impl Answer {
     /// Tells whether the status says that it would be another time.
     pub(crate) const fn is_unavailable(&self) -> bool {
         self.status == 429 || self.status >= 500
-    }
-}
-
-/// Settings for a client that trusts the system's roots alone and asks servers without a proxy.
-impl Default for HttpSettings {
-    fn default() -> Self {
-        Self {
-            additional_roots: None,
-            proxy: None,
-            connect_timeout: Duration::from_secs(10),
-            total_timeout: Duration::from_secs(30),
-            clock: Arc::new(SystemClock::new()),
-            log: None,
-        }
     }
 }
 

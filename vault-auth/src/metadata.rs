@@ -130,6 +130,18 @@ impl Metadata {
         }
     }
 
+    /// Returns where a device login starts.
+    ///
+    /// # Errors
+    ///
+    /// [`MetadataError::Missing`] for an issuer without device logins.
+    pub fn device_login(&self) -> Result<&Address, MetadataError> {
+        self.device_authorization_endpoint.as_ref().ok_or_else(|| MetadataError::Missing {
+            host: self.token_endpoint.host(),
+            endpoint: "device authorization endpoint",
+        })
+    }
+
     /// Tells whether `scope` may be asked for: it is listed, or nothing is listed by an issuer of ID tokens.
     #[must_use]
     pub fn offers_scope(&self, scope: &str) -> bool {
@@ -258,6 +270,10 @@ mod tests {
                 "{endpoint}"
             );
         }
+        let said = r#"{"issuer":"https://id.example","token_endpoint":"https://id.example/t"}"#;
+        let without = check("https://id.example", said).unwrap();
+        let refused = without.device_login().unwrap_err().to_string();
+        assert_eq!(refused, "id.example has no device authorization endpoint");
         let missing = check("https://id.example", r#"{"issuer":"https://id.example"}"#).unwrap_err();
         assert!(matches!(missing, MetadataError::Missing { .. }));
     }

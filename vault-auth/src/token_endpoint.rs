@@ -163,7 +163,10 @@ impl HttpTokenEndpoint {
                 said.token_type.unwrap_or_default()
             ))
         })?;
-        let scopes = said.scope.map(|scope| scope.split_whitespace().map(str::to_owned).collect());
+        // GitHub puts commas between scopes.
+        let words = |scope: String| {
+            scope.split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        };
         Ok(TokenSet {
             access_token,
             token_type,
@@ -175,7 +178,7 @@ impl HttpTokenEndpoint {
                 .expires_in
                 .filter(|seconds| *seconds > 0)
                 .map(|seconds| answer.received_at.saturating_add_unsigned(seconds)),
-            scopes: scopes.unwrap_or_else(|| self.client.scopes.clone()),
+            scopes: said.scope.map_or_else(|| self.client.scopes.clone(), words),
         })
     }
 

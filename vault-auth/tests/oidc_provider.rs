@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use keyward_tests::oidc_provider::OidcProvider;
@@ -11,7 +12,7 @@ use vault_auth::clock::SystemClock;
 use vault_auth::device::{Opening, PendingLogin, PollError, PollWatch, poll};
 use vault_auth::dpop::{ALGORITHM, DeviceKey};
 use vault_auth::grant::{GrantError, TokenEndpoint};
-use vault_auth::http::{HttpClient, HttpSettings};
+use vault_auth::http::{Exchange, ExchangeLog, HttpClient, HttpSettings};
 use vault_auth::id_token::{Expected, IdTokenError, Identity};
 use vault_auth::jwks::KeySet;
 use vault_auth::metadata::{Metadata, MetadataError};
@@ -24,6 +25,15 @@ use vault_core::secret::SecretString;
 struct Nobody;
 
 impl PollWatch for Nobody {}
+
+#[derive(Debug, Default)]
+struct Counted(AtomicUsize);
+
+impl ExchangeLog for Counted {
+    fn record(&self, _: &Exchange) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
 
 /// A program that talks to the provider.
 struct Program {
@@ -164,6 +174,28 @@ fn tokens_are_bound_to_the_device_key() {
     assert!(matches!(thief.refresh(&newest), Err(GrantError::Rejected { .. })), "another key");
     let unbound = Program::new(&provider, None);
     assert!(unbound.refresh(&newest).is_err(), "no key");
+}
+
+/// The provider refuses a proof without its nonce: one request more, once.
+#[test]
+fn a_provider_that_wants_a_nonce_gets_it() {
+    for (nonce, requests) in [("0", 1), ("1", 2)] {
+        let provider = OidcProvider::start(&[("NONCE", nonce)]);
+        let counted = Arc::new(Counted::default());
+        let log = Arc::<Counted>::clone(&counted);
+        let http = HttpClient::new(HttpSettings { log: Some(log), ..HttpSettings::default() }).unwrap();
+        let address = Address::parse(&format!("{}/token", provider.issuer())).unwrap();
+        let client = OauthClient {
+            client_id: "keyward".into(),
+            client_secret: None,
+            scopes: Vec::new(),
+            audience: None,
+        };
+        let endpoint = HttpTokenEndpoint::new(http.into(), address, client.into()).bound_to(device_key());
+        let refused = endpoint.refresh(&SecretString::new("none of its tokens".into()));
+        assert!(matches!(refused, Err(GrantError::Rejected { .. })), "{refused:?}");
+        assert_eq!(counted.0.load(Ordering::SeqCst), requests, "NONCE={nonce}");
+    }
 }
 
 #[test]

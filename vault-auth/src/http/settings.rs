@@ -1,4 +1,5 @@
-//! What the client is made of. Everything is handed in: the library reads no environment.
+//! What the client is made of. Everything is handed in: the library reads no environment. (The crate that finds
+//! the system's roots heeds `SSL_CERT_FILE` and `SSL_CERT_DIR`, as every program does that uses them.)
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use vault_core::secret::SecretString;
 
 use super::ExchangeLog;
 use super::reach::{LoopbackResolver, MarkingConnector};
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 
 /// Why no client can be made.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,19 @@ pub struct ProxySettings {
 impl fmt::Debug for ProxySettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProxySettings").field("exceptions", &self.exceptions).finish_non_exhaustive()
+    }
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            additional_roots: None,
+            proxy: None,
+            connect_timeout: Duration::from_secs(10),
+            total_timeout: Duration::from_secs(30),
+            clock: Arc::new(SystemClock::new()),
+            log: None,
+        }
     }
 }
 

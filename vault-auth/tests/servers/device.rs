@@ -10,6 +10,7 @@ use vault_auth::device::{DeviceError, Opening, PendingLogin, PollError, PollWatc
 use vault_auth::grant::GrantError;
 use vault_auth::id_token::{Expected, Identity};
 use vault_auth::jwks::KeySet;
+use vault_auth::metadata::{ManualEndpoints, Metadata};
 use vault_auth::token::TokenSet;
 use vault_auth::token_endpoint::OauthClient;
 
@@ -112,6 +113,27 @@ fn denied_and_expired_logins_end_with_their_reason() {
     provider.answer_once(TOKEN, Reply::error(200, "expired_token"));
     let ended = finish(&provider, &login).unwrap_err();
     assert_eq!(ended.to_string(), "the code CODE-0000 ended before the login was approved");
+}
+
+/// As GitHub does it: no discovery, 200 with errors, commas between scopes, a token without an end and without a
+/// successor.
+#[test]
+fn a_server_like_github_works_with_endpoints_given_by_hand() {
+    let provider = IdentityProvider::start();
+    let at = |path: &str| address(&provider.at(path));
+    let endpoints = ManualEndpoints { token: at(TOKEN), device_authorization: at(DEVICE), revocation: None };
+    let metadata = Metadata::by_hand(endpoints, 0);
+    assert!(!metadata.offers_scope("openid") && !metadata.offers_scope("offline_access"));
+    let login = PendingLogin::request(&client(), metadata.device_login().unwrap(), &who()).unwrap();
+    provider.answer_once(TOKEN, Reply::error(200, "authorization_pending"));
+    let granted = json!({ "access_token": "gho_canary", "token_type": "bearer", "scope": "repo,gist" });
+    provider.answer_once(TOKEN, Reply::json(200, &granted));
+    let tokens = finish(&provider, &login).unwrap();
+    assert_eq!(tokens.scopes, ["repo", "gist"]);
+    assert!(tokens.expires_at.is_none() && tokens.refresh_token.is_none() && tokens.id_token.is_none());
+    assert!(
+        provider.requests(TOKEN).iter().all(|request| request.header("accept") == Some("application/json"))
+    );
 }
 
 /// An agent relays the address, and another process waits for the approval.

@@ -39,6 +39,8 @@ fn a_log_is_told_of_every_request_and_of_no_secret() {
     provider.answer_once(WHOAMI, Reply::empty(403));
     Whoami::ask(&http, &address(provider.issuer()), Presented::Bearer(&secret("canary-key"))).unwrap_err();
 
+    // What was looked for did go out.
+    assert!(provider.requests(TOKEN)[0].body.contains("canary-refresh"));
     let told = told.0.lock().unwrap();
     assert_eq!(told.len(), 6);
     assert!(!format!("{told:?}").contains("canary"), "{told:?}");
