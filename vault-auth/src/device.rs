@@ -206,9 +206,7 @@ impl Said {
         if answer.is_unavailable() || (!answer.is_success() && self.error.is_none()) {
             return Some(answer.unexpected());
         }
-        let code = self.error.clone()?;
-        let description = self.error_description.as_deref().map(ServerText::new);
-        let error = ErrorReply { host: answer.host.clone(), code, description, interval: None };
+        let error = ErrorReply::of(answer, self.error.clone()?, self.error_description.clone());
         Some(error.into_grant_error())
     }
 }

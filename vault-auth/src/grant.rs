@@ -77,6 +77,15 @@ pub enum GrantError {
         /// How long to wait before asking again, where the server said so.
         retry_after: Option<Duration>,
     },
+    /// The server gave tokens that can't be used. To ask again would not help, and the token that was sent may be
+    /// spent.
+    #[error("{host} gave {found}")]
+    Unusable {
+        /// The server's host.
+        host: String,
+        /// What can't be used.
+        found: ServerText,
+    },
 }
 
 fn described(description: Option<&ServerText>) -> String {

@@ -10,7 +10,6 @@ use crate::address::Address;
 use crate::grant::GrantError;
 use crate::http::{HttpClient, Request};
 use crate::server_json;
-use crate::server_text::ServerText;
 use crate::token_endpoint::{ErrorReply, OauthClient};
 
 /// How long a logout waits for the server.
@@ -58,9 +57,7 @@ impl Revocation {
         else {
             return Err(answer.unexpected());
         };
-        let description = description.as_deref().map(ServerText::new);
-        let error = ErrorReply { host: answer.host.clone(), code, description, interval: None };
-        Err(error.into_grant_error())
+        Err(ErrorReply::of(&answer, code, description).into_grant_error())
     }
 }
 

@@ -2,6 +2,7 @@
 //! disagree about statuses, and those in between make up their own.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::Deserialize;
 use vault_core::secret::SecretString;
@@ -49,6 +50,8 @@ pub(crate) enum Reply {
 #[derive(Debug)]
 pub(crate) struct ErrorReply {
     pub(crate) host: String,
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<Duration>,
     pub(crate) code: String,
     pub(crate) description: Option<ServerText>,
     /// The interval that GitHub sends with `slow_down`.
@@ -89,9 +92,8 @@ impl HttpTokenEndpoint {
         self.client.sign(&mut form);
         let answer = self.send(&form)?;
         let reply = self.read(&answer)?;
-        if !matches!(&reply, Reply::Error(error) if error.code == "use_dpop_nonce")
-            || answer.dpop_nonce.is_none()
-        {
+        let wants_nonce = matches!(&reply, Reply::Error(error) if error.code == "use_dpop_nonce");
+        if !wants_nonce || answer.dpop_nonce.is_none() || self.device_key.is_none() {
             return Ok(reply);
         }
         // The server looked at nothing but the proof (RFC 9449 §8): this is the first request that counts.
@@ -132,13 +134,8 @@ impl HttpTokenEndpoint {
             if answer.is_unavailable() && !DECIDED.contains(&code.as_str()) {
                 return Err(answer.unexpected());
             }
-            let description = said.error_description.as_deref().map(ServerText::new);
-            return Ok(Reply::Error(ErrorReply {
-                host: answer.host.clone(),
-                code,
-                description,
-                interval: said.interval,
-            }));
+            let error = ErrorReply::of(answer, code, said.error_description);
+            return Ok(Reply::Error(ErrorReply { interval: said.interval, ..error }));
         }
         if !answer.is_success() {
             return Err(answer.unexpected());
@@ -147,45 +144,35 @@ impl HttpTokenEndpoint {
     }
 
     fn tokens(&self, said: Said, answer: &Answer) -> Result<TokenSet, GrantError> {
-        let refused = |found: &str| GrantError::NoAnswer {
-            host: answer.host.clone(),
-            found: ServerText::new(found),
-            retry_after: None,
+        let Some(access_token) = said.access_token else {
+            let found = ServerText::new("neither a token nor an error");
+            return Err(GrantError::NoAnswer { host: answer.host.clone(), found, retry_after: None });
         };
-        let access_token = said.access_token.ok_or_else(|| refused("neither a token nor an error"))?;
+        let unusable =
+            |found: &str| GrantError::Unusable { host: answer.host.clone(), found: ServerText::new(found) };
         if ![Some(&access_token), said.refresh_token.as_ref()].into_iter().flatten().all(can_be_sent) {
-            return Err(refused("a token that no request can carry"));
+            return Err(unusable("a token that no request can carry"));
         }
-        let token_type = self.token_type(said.token_type.as_deref());
-        let token_type = token_type.ok_or_else(|| {
-            refused(&format!(
-                "a token of a type that can't be used ({})",
-                said.token_type.unwrap_or_default()
-            ))
-        })?;
-        // GitHub puts commas between scopes.
-        let words = |scope: String| {
-            scope.split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
-        };
+        let name = said.token_type.unwrap_or_else(|| BEARER.to_owned());
+        let token_type = self.token_type(&name);
+        let token_type =
+            token_type.ok_or_else(|| unusable(&format!("a token of a type that can't be used: {name}")))?;
+        // Zero is what some servers write for "no end".
+        let life = said.expires_in.filter(|seconds| *seconds > 0);
         Ok(TokenSet {
             access_token,
             token_type,
             refresh_token: said.refresh_token,
             id_token: said.id_token,
             received_at: answer.received_at,
-            // Zero is what some servers write for "no end".
-            expires_at: said
-                .expires_in
-                .filter(|seconds| *seconds > 0)
-                .map(|seconds| answer.received_at.saturating_add_unsigned(seconds)),
-            scopes: said.scope.map_or_else(|| self.client.scopes.clone(), words),
+            expires_at: life.map(|seconds| answer.received_at.saturating_add_unsigned(seconds)),
+            scopes: said.scope.as_deref().map_or_else(|| self.client.scopes.clone(), scopes),
         })
     }
 
-    /// A type that is not said is taken as bearer: to refuse it would lose a token that was rotated.
-    fn token_type(&self, said: Option<&str>) -> Option<TokenType> {
-        match said.unwrap_or("bearer").to_ascii_lowercase().as_str() {
-            "bearer" => Some(TokenType::Bearer),
+    fn token_type(&self, name: &str) -> Option<TokenType> {
+        match name.to_ascii_lowercase().as_str() {
+            BEARER => Some(TokenType::Bearer),
             "dpop" if self.device_key.is_some() => Some(TokenType::Dpop),
             _ => None,
         }
@@ -203,14 +190,20 @@ impl TokenEndpoint for HttpTokenEndpoint {
 }
 
 impl ErrorReply {
+    pub(crate) fn of(answer: &Answer, code: String, description: Option<String>) -> Self {
+        let description = description.as_deref().map(ServerText::new);
+        let Answer { status, retry_after, .. } = *answer;
+        Self { host: answer.host.clone(), status, retry_after, code, description, interval: None }
+    }
+
     /// Returns what the error means for the token that was sent.
     pub(crate) fn into_grant_error(self) -> GrantError {
-        let Self { host, code, description, .. } = self;
+        let Self { host, status, retry_after, code, description, .. } = self;
         match code.as_str() {
             // GitHub has words of its own.
             "invalid_grant" | "bad_refresh_token" => GrantError::Rejected { host, description },
             "server_error" | "slow_down" | "temporarily_unavailable" => {
-                GrantError::Unavailable { host, status: 503, retry_after: None }
+                GrantError::Unavailable { host, status, retry_after }
             }
             code => GrantError::Refused { host, code: ServerText::new(code), description },
         }
@@ -244,6 +237,14 @@ struct Said {
 fn can_be_sent(token: &SecretString) -> bool {
     token.expose_secret().bytes().all(|byte| matches!(byte, 0x20..=0x7e))
 }
+
+/// Reads the scopes of an answer. GitHub puts commas between them.
+fn scopes(text: &str) -> Vec<String> {
+    text.split([' ', ',']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
+}
+
+/// What a type that is not said is taken as: to refuse it would lose a token that was rotated.
+const BEARER: &str = "bearer";
 
 /// Errors that mean what they say under a status of 429 or 5xx too. Any other may be an intermediary's.
 const DECIDED: [&str; 11] = [

@@ -213,6 +213,8 @@ mod tests {
     fn error(code: &str) -> Result<Reply, GrantError> {
         Ok(Reply::Error(ErrorReply {
             host: "id.example".into(),
+            status: 400,
+            retry_after: None,
             code: code.into(),
             description: None,
             interval: None,
@@ -283,6 +285,22 @@ mod tests {
         assert!(outcome.is_ok());
         assert_eq!(times, [6.0, 13.0, 21.0, 27.0]);
         assert_eq!(watch.troubles.get(), 2);
+    }
+
+    #[test]
+    fn a_server_that_says_it_can_not_now_is_waited_for() {
+        let answers = vec![error("temporarily_unavailable"), error("server_error"), tokens()];
+        let (outcome, times) = run(answers, &login(600), &even(), None, &Watch::default());
+        assert!(outcome.is_ok());
+        assert_eq!(times, [6.0, 13.0, 21.0]);
+    }
+
+    #[test]
+    fn tokens_that_can_not_be_used_end_it_with_that_reason() {
+        let found = ServerText::new("a token of a type that can't be used: mac");
+        let unusable = Err(GrantError::Unusable { host: "id.example".into(), found });
+        let (outcome, times) = run(vec![unusable], &login(600), &even(), None, &Watch::default());
+        assert!(outcome.unwrap_err().to_string().ends_with("can't be used: mac") && times.len() == 1);
     }
 
     #[test]

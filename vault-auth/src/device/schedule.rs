@@ -1,6 +1,7 @@
 //! When to ask next, and when it is over (RFC 8628 §3.5): computed from clocks and answers alone, apart from
 //! asking.
 
+use std::mem;
 use std::time::Duration;
 
 use super::PendingLogin;
@@ -101,7 +102,7 @@ impl Schedule {
 
     /// Takes an answer to heart, or returns why it is the last one.
     pub(super) fn heed(&mut self, error: ErrorReply) -> Result<(), Ending> {
-        self.backoff = Duration::ZERO;
+        let backoff = mem::take(&mut self.backoff);
         match error.code.as_str() {
             "authorization_pending" => Ok(()),
             "slow_down" => {
@@ -113,7 +114,11 @@ impl Schedule {
             "access_denied" => Err(Ending::Denied { host: error.host }),
             "expired_token" => Err(Ending::Expired),
             _ => match error.into_grant_error() {
-                GrantError::Unavailable { .. } => Ok(()),
+                unavailable @ GrantError::Unavailable { .. } => {
+                    self.backoff = backoff;
+                    self.back_off(&unavailable);
+                    Ok(())
+                }
                 error => Err(Ending::Refused(error)),
             },
         }
@@ -183,7 +188,8 @@ mod tests {
     }
 
     fn slow_down(interval: Option<u64>) -> ErrorReply {
-        ErrorReply { host: "id.example".into(), code: "slow_down".into(), description: None, interval }
+        let (host, code) = ("id.example".into(), "slow_down".into());
+        ErrorReply { host, status: 400, retry_after: None, code, description: None, interval }
     }
 
     fn seconds(schedule: &mut Schedule, now: Reading) -> f64 {
