@@ -197,6 +197,25 @@ impl<'a> Draft<'a> {
         Ok(Stored { version, dropped })
     }
 
+    /// Stores a secret and keeps no earlier version of it: for values that must not outlive their use, such as
+    /// tokens that a server takes once.
+    ///
+    /// # Errors
+    ///
+    /// As for [`put`](Self::put).
+    pub fn replace(
+        &mut self,
+        scope: &Scope,
+        name: &SecretName,
+        value: &SecretBytes,
+        now: u64,
+    ) -> Result<Stored, ChangeError> {
+        let stored = self.put(scope, name, value, now)?;
+        let versions = self.index.versions(scope, name);
+        self.index.values.remove(versions.start + 1..versions.end);
+        Ok(stored)
+    }
+
     /// Removes every version of a secret and returns how many there were.
     ///
     /// # Errors

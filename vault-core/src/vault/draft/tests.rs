@@ -57,6 +57,19 @@ fn fill(draft: &mut Draft<'_>) {
 }
 
 #[test]
+fn replace_keeps_no_earlier_version() {
+    let store = sample(&[("A", "spent"), ("B", "b")]);
+    change(&store, |draft| {
+        put(draft, "A", "spent too")?;
+        draft.replace(&scope(), &name("A"), &SecretBytes::new(b"newest".to_vec()), 1)
+    })
+    .unwrap();
+    assert_eq!(content(&store), ["A/3=newest", "B/1=b"]);
+    change(&store, |draft| draft.replace(&scope(), &name("C"), &SecretBytes::new(b"c".to_vec()), 1)).unwrap();
+    assert_eq!(content(&store), ["A/3=newest", "B/1=b", "C/1=c"]);
+}
+
+#[test]
 fn put_keeps_ten_earlier_versions_and_gives_up_the_oldest() {
     with_draft(&[], |draft| {
         for version in 1..=13 {
