@@ -23,6 +23,7 @@ mod trust;
 
 use anchor::{Anchor, Mismatch};
 pub use file::FileStore;
+pub use lock::Lock;
 
 /// A place that keeps one vault, or none yet.
 pub trait VaultStore: Debug {

@@ -1,6 +1,6 @@
 //! The turn to write, between processes and between threads: an exclusive advisory lock on a file of
 //! its own, which is never renamed or unlinked. The system frees it when its holder ends, however it
-//! ends.
+//! ends. Other turns that processes take, such as to use a token once, are locks of the same kind.
 //!
 //! The file says who holds the lock, or held it last: the process id, and a `+` behind it once somebody
 //! else has waited for it. Who wrote last and comes again lets the others go first then; else a busy
@@ -10,6 +10,7 @@ use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,15 +19,30 @@ use rustix::io::Errno;
 
 use super::StoreError;
 use super::directory::Directory;
+use super::file::directory_of;
 use crate::disk::through;
 
 /// The lock, held until it is dropped.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub struct Lock {
     _file: File,
 }
 
 impl Lock {
+    /// Waits for the lock file at `path`, which is made where it is missing, at most until `deadline` has
+    /// passed. Who has the file open by another handle, of this process too, is somebody else.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Busy`] with the holder's process id, [`StoreError::Untrusted`] for a place that others
+    /// control, [`StoreError::Io`] where the file system knows no locks.
+    pub fn at(path: &Path, deadline: Duration) -> Result<Self, StoreError> {
+        let name = path.file_name();
+        let name =
+            name.ok_or_else(|| StoreError::NotAFile { path: path.to_owned(), found: "a directory" })?;
+        Self::acquire(&Directory::open_or_create(directory_of(path))?, name, deadline)
+    }
+
     /// Waits for the lock file `name`, at most until `deadline` has passed. Polls, because a blocking
     /// lock has no deadline.
     pub(super) fn acquire(

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::tempdir;
-use vault_core::store::{Expected, FileStore, Previous, StoreError, VaultStore};
+use vault_core::store::{Expected, FileStore, Lock, Previous, StoreError, VaultStore};
 
 use crate::process::{Role, start, start_locker};
 use crate::sample::{append, body, body_of, names, put, store_in, vault};
@@ -143,6 +143,20 @@ fn lock_of_a_thread_is_busy_for_the_others() {
         StoreError::Busy { holder: Some(pid), .. } if pid == std::process::id()));
     drop(turn);
     store.begin_write().unwrap();
+}
+
+#[test]
+fn lock_at_a_path_is_one_for_all_and_its_file_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = tempdir().unwrap();
+    let path = home.path().join("new/session.lock");
+    let lock = Lock::at(&path, Duration::ZERO).unwrap();
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o600);
+    assert!(matches!(Lock::at(&path, Duration::ZERO).unwrap_err(),
+        StoreError::Busy { holder: Some(pid), .. } if pid == std::process::id()));
+    drop(lock);
+    Lock::at(&path, Duration::from_secs(20)).unwrap();
+    assert!(matches!(Lock::at(Path::new("/"), Duration::ZERO), Err(StoreError::NotAFile { .. })));
 }
 
 #[test]
