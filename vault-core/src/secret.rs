@@ -144,6 +144,11 @@ impl RootKey {
         key.0.copy_from_slice(bytes.as_slice());
         key
     }
+
+    /// Makes another one of the same bytes, for a newer generation of the same vault.
+    pub(crate) fn copy(&self) -> Self {
+        Self::new(Zeroizing::new(**self.0))
+    }
 }
 
 impl KeyMaterial for RootKey {

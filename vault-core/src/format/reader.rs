@@ -7,7 +7,7 @@ use crate::format::FormatError;
 
 /// Bytes that never change, read in ranges: one published generation of a file.
 #[allow(clippy::len_without_is_empty, reason = "an empty file is damaged, so nobody asks")]
-pub trait Snapshot: fmt::Debug {
+pub trait Snapshot: fmt::Debug + Send + Sync {
     /// Returns the total length in bytes.
     fn len(&self) -> u64;
 

@@ -1,6 +1,8 @@
 //! Writing: a draft becomes the bytes of the next generation, and the store puts them in the place of
 //! exactly the state that the draft was made from.
 
+use std::borrow::Borrow;
+
 use crate::format::index::{encode_index, open_index, seal_index};
 use crate::format::values::hash_sealed;
 use crate::format::{FormatError, Header, MAX_FILE, Revision, Snapshot, revision};
@@ -36,7 +38,8 @@ pub struct Committed<T> {
     pub header: Header,
 }
 
-/// Applies a change to the newest state of a vault and writes it, or writes nothing.
+/// Applies a change to the newest state of a vault and writes it, or writes nothing. A vault that is lent has the
+/// key for later commits, and goes on showing the state that it was opened with ([`UnlockedVault::newer`]).
 ///
 /// The store's turn to write is held meanwhile: `change` must not prompt, derive keys from passphrases
 /// or ask a keyring.
@@ -47,13 +50,15 @@ pub struct Committed<T> {
 /// process was first.
 pub fn commit<T>(
     store: &dyn VaultStore,
-    vault: UnlockedVault,
+    vault: impl Borrow<UnlockedVault>,
     previous: Previous,
     change: impl FnOnce(&mut Draft<'_>) -> Result<T, ChangeError>,
 ) -> Result<Committed<T>, CommitError> {
+    let vault = vault.borrow();
     let turn = store.begin_write()?;
-    let (vault, expected) = vault.refresh(store, turn.open()?)?;
-    let mut draft = Draft::new(&vault, vault.index()?);
+    let (newer, expected) = vault.refresh(store, turn.open()?)?;
+    let vault = newer.as_ref().unwrap_or(vault);
+    let mut draft = Draft::new(vault, vault.index()?);
     let outcome = change(&mut draft)?;
     if draft.slots.is_empty() {
         return Err(ChangeError::LastSlot.into());
@@ -64,36 +69,55 @@ pub fn commit<T>(
 }
 
 impl UnlockedVault {
-    /// Brings the vault up to the snapshot that is current now that the turn to write is held.
+    /// Opens the newest generation with the root key at hand, if it is not this one: who reads the same vault
+    /// again and again asks for its key once.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError::Rekeyed`] when the key is no longer the vault's, [`StoreError::Conflict`] when the vault is
+    /// gone, else what can't be read.
+    pub fn newer(&self, store: &dyn VaultStore) -> Result<Option<Self>, CommitError> {
+        let snapshot = store.open()?.ok_or_else(|| conflict(store))?;
+        Ok(self.take_up(snapshot)?.0)
+    }
+
+    /// Opens the snapshot that is current now, unless it is the one that this vault has, and returns what a
+    /// writer expects to replace.
     fn refresh(
-        self,
+        &self,
         store: &dyn VaultStore,
         current: Option<Box<dyn Snapshot>>,
-    ) -> Result<(Self, Expected), CommitError> {
+    ) -> Result<(Option<Self>, Expected), CommitError> {
         let is_new = self.header().generation == 0;
         let Some(snapshot) = current else {
-            return if is_new { Ok((self, Expected::Absent)) } else { Err(conflict(store)) };
+            return if is_new { Ok((None, Expected::Absent)) } else { Err(conflict(store)) };
         };
         if is_new {
             return Err(conflict(store));
         }
+        let (newer, found) = self.take_up(snapshot)?;
+        Ok((newer, Expected::Revision(found)))
+    }
+
+    /// Opens a snapshot unless it is the one that this vault has, and returns its revision.
+    fn take_up(&self, snapshot: Box<dyn Snapshot>) -> Result<(Option<Self>, Revision), CommitError> {
         let known = revision_of(&*self.locked.snapshot)?;
         let found =
             revision_of(&*snapshot)?.ok_or(FormatError::Damaged("the header changed while it was read"))?;
         if known.as_ref() == Some(&found) {
-            return Ok((self, Expected::Revision(found)));
+            return Ok((None, found));
         }
-        Ok((self.reopen(snapshot)?, Expected::Revision(found)))
+        Ok((Some(self.reopen(snapshot)?), found))
     }
 
     /// Opens a newer generation with the root key at hand.
-    fn reopen(self, snapshot: Box<dyn Snapshot>) -> Result<Self, CommitError> {
+    fn reopen(&self, snapshot: Box<dyn Snapshot>) -> Result<Self, CommitError> {
         let locked = LockedVault::open(snapshot, self.header().purpose)?;
         let (before, now) = (self.header(), locked.header());
         if before.vault_id != now.vault_id || before.epoch != now.epoch {
             return Err(CommitError::Rekeyed);
         }
-        Ok(locked.open_with(self.root, self.opened_by)?)
+        Ok(locked.open_with(self.root.copy(), self.opened_by)?)
     }
 }
 

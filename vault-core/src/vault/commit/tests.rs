@@ -127,6 +127,57 @@ fn a_vault_of_which_only_the_previous_generation_is_left_is_missing() {
 }
 
 #[test]
+fn a_vault_that_is_lent_serves_for_many_commits() {
+    let store = sample(&[]);
+    let vault = unlocked(&store);
+    for name in ["A", "B"] {
+        commit(&store, &vault, Previous::Drop, |draft| put(draft, name, "value")).unwrap();
+    }
+    assert_eq!(content(&store), ["A/1=value", "B/1=value"]);
+    assert_eq!(vault.index().unwrap().values.len(), 0, "it shows the state that it was opened with");
+}
+
+#[test]
+fn a_newer_generation_opens_with_the_key_at_hand() {
+    let store = sample(&[]);
+    let vault = unlocked(&store);
+    assert!(vault.newer(&store).unwrap().is_none());
+    change(&store, |draft| put(draft, "A", "a")).unwrap();
+    let newer = vault.newer(&store).unwrap().unwrap();
+    assert_eq!(newer.index().unwrap().values.len(), 1);
+    assert_eq!(newer.opened_by().map(|slot| slot.id), Some(SLOTS[0]));
+    assert!(newer.newer(&store).unwrap().is_none());
+}
+
+#[test]
+fn a_vault_that_was_just_created_opens_with_the_key_at_hand() {
+    let store = MemoryStore::default();
+    let vault = UnlockedVault::create(Purpose::Secrets).unwrap();
+    commit(&store, &vault, Previous::Drop, |draft| {
+        draft.add_slot(SlotKind::Env, SLOTS[0], &slot_key(1))?;
+        put(draft, "A", "a")
+    })
+    .unwrap();
+    assert_eq!(vault.newer(&store).unwrap().unwrap().index().unwrap().values.len(), 1);
+    let other = UnlockedVault::create(Purpose::Secrets).unwrap();
+    assert!(matches!(other.newer(&store), Err(CommitError::Rekeyed)), "another vault");
+}
+
+#[test]
+fn a_vault_that_is_gone_or_rekeyed_has_no_newer_generation() {
+    let store = sample(&[]);
+    let vault = unlocked(&store);
+    commit(&store, &vault, Previous::Drop, |draft| {
+        draft.rekey()?;
+        draft.add_slot(SlotKind::Env, SlotId::generate(), &slot_key(1))
+    })
+    .unwrap();
+    assert!(matches!(vault.newer(&store), Err(CommitError::Rekeyed)));
+    store.set_current(None);
+    assert!(matches!(vault.newer(&store), Err(CommitError::Store(StoreError::Conflict { .. }))));
+}
+
+#[test]
 fn a_change_is_made_on_the_newest_state_and_not_on_the_one_that_was_opened() {
     let store = sample(&[("A", "a")]);
     let stale = unlocked(&store);
