@@ -37,3 +37,20 @@ pub mod id_token;
 pub mod revocation;
 
 pub mod whoami;
+
+pub mod journal;
+
+pub mod stored_session;
+
+pub mod lock;
+
+pub mod session_file;
+
+pub mod spill;
+
+pub mod token_store;
+
+pub mod login;
+
+#[cfg(test)]
+mod samples;

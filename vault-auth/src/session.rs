@@ -1,10 +1,12 @@
 //! Which login a session is: tenant, client and environment.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// What tells sessions apart: the same person may be signed in to several tenants, by several clients, in
 /// several environments.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SessionKey {
     /// The tenant.
     pub tenant: String,

@@ -1,11 +1,13 @@
 //! What a token endpoint gives: tokens, with what is known of them.
 
+use serde::{Deserialize, Serialize};
 use vault_core::secret::SecretString;
 
 use crate::clock::UnixTime;
 
 /// How an access token is presented.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TokenType {
     /// `Authorization: Bearer` (RFC 6750).
     Bearer,
