@@ -52,5 +52,7 @@ pub mod token_store;
 
 pub mod login;
 
+pub mod refresh;
+
 #[cfg(test)]
 mod samples;
