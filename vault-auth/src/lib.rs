@@ -54,5 +54,9 @@ pub mod login;
 
 pub mod refresh;
 
+pub mod profile;
+
+pub mod selection;
+
 #[cfg(test)]
 mod samples;

@@ -70,6 +70,12 @@ impl StoredSession {
     }
 }
 
+/// Encodes what is going to be sealed, in one allocation of the right size: one that grows would leave
+/// copies behind.
+pub(crate) fn encode_json(record: &impl Serialize) -> SecretBytes {
+    encode_with_room(record, 0)
+}
+
 /// Encodes with spaces behind the text, which mean nothing in JSON.
 fn encode_with_room(record: &impl Serialize, room: usize) -> SecretBytes {
     let mut size = Size(room);
