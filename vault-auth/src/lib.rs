@@ -58,5 +58,9 @@ pub mod profile;
 
 pub mod selection;
 
+pub mod api_key;
+
+pub mod credential;
+
 #[cfg(test)]
 mod samples;

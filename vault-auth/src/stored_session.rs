@@ -12,7 +12,7 @@ use crate::session::SessionKey;
 use crate::token::TokenSet;
 
 pub use encoding::RecordError;
-pub(crate) use encoding::{decode_json, encode_json};
+pub(crate) use encoding::{Held, decode_json, encode_json};
 
 /// Who signed in, as the provider's verified ID token says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
