@@ -62,5 +62,11 @@ pub mod api_key;
 
 pub mod credential;
 
+pub mod pending;
+
+pub mod device_record;
+
+pub mod revocation_queue;
+
 #[cfg(test)]
 mod samples;

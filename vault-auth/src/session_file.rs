@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use vault_core::format::{FormatError, Purpose};
+use vault_core::format::{FormatError, Purpose, VaultId};
 use vault_core::name::{Scope, SecretName, TenantId};
 use vault_core::secret::SecretBytes;
 use vault_core::slot::KeySource;
@@ -232,6 +232,11 @@ pub(crate) fn scope() -> Scope {
 /// Never for what the modules of this crate put together: letters, digits, `-` and `/`, far below the limit.
 pub(crate) fn record_name(prefix: &str, id: &str) -> SecretName {
     SecretName::parse(&format!("{prefix}{id}")).expect("a prefix and a short id are a name")
+}
+
+/// Makes an id for a record that has no name of its own.
+pub(crate) fn new_id() -> String {
+    VaultId::generate().to_string().split_off(16)
 }
 
 /// Records say themselves when what happened.

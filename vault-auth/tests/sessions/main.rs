@@ -11,6 +11,7 @@ mod model;
 mod process;
 mod races;
 mod real_provider;
+mod records;
 mod refreshing;
 mod sample;
 mod server;
