@@ -18,6 +18,7 @@ use crate::clock::{Clock, UnixTime};
 use crate::grant::GrantError;
 use crate::server_text::ServerText;
 
+mod call;
 mod reach;
 mod settings;
 

@@ -68,5 +68,7 @@ pub mod device_record;
 
 pub mod revocation_queue;
 
+pub mod sdk;
+
 #[cfg(test)]
 mod samples;
