@@ -4,7 +4,6 @@
 use std::cell::RefCell;
 use std::path::Path;
 
-use super::anchor::Anchor;
 use super::{Expected, Previous, StoreError, VaultStore, WriteTurn};
 use crate::format::{Snapshot, revision};
 
@@ -74,10 +73,6 @@ impl WriteTurn for MemoryTurn<'_> {
 
     fn open_previous(&self) -> Result<Option<Box<dyn Snapshot>>, StoreError> {
         Ok(self.0.0.borrow().previous.clone().map(|bytes| Box::new(bytes) as Box<dyn Snapshot>))
-    }
-
-    fn anchor(&self) -> Option<&Anchor> {
-        None
     }
 
     fn replace(

@@ -172,7 +172,7 @@ fn the_header_alone_does_not_name_a_state() {
 
 /// A file that somebody changes while it is read: each look at it gives the next bytes.
 #[derive(Debug)]
-struct Changing(std::cell::RefCell<Vec<&'static [u8]>>);
+struct Changing(std::sync::Mutex<Vec<&'static [u8]>>);
 
 impl Snapshot for Changing {
     fn len(&self) -> u64 {
@@ -180,7 +180,7 @@ impl Snapshot for Changing {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let mut looks = self.0.borrow_mut();
+        let mut looks = self.0.lock().unwrap();
         let bytes = if looks.len() > 1 { looks.remove(0) } else { looks[0] };
         bytes.read_at(offset, buffer)
     }
