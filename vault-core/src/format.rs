@@ -147,3 +147,25 @@ random_id! {
 
 /// The sealed size of a root key in a slot.
 pub(crate) const WRAPPED_ROOT_LEN: usize = KEY_LEN + crate::crypto::seal::OVERHEAD;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::kdf::{KdfParams, MAX_FILE_COST, MAX_SLOT_COST};
+    use crate::crypto::seal::{OVERHEAD, PREFIX_LEN};
+
+    /// `FORMAT.md §7`.
+    #[test]
+    fn limits_and_sizes_are_those_of_the_document() {
+        assert_eq!((MAX_FILE, MAX_SEALED_INDEX, MAX_HEADER), (268_435_456, 134_213_712, 16_384));
+        assert_eq!((MAX_VALUE, MAX_VALUES, MAX_SLOTS), (1_048_576, 1_000_000, 16));
+        assert_eq!((PREFIX_LEN, OVERHEAD, WRAPPED_ROOT_LEN), (64, 80, 112));
+        assert_eq!((MAX_SLOT_COST, MAX_FILE_COST), (4_194_304, 8_388_608));
+        assert_eq!(KdfParams::DEFAULT.memory_kib(), 262_144);
+        for (memory_kib, is_allowed) in
+            [(65_535, false), (65_536, true), (1_048_576, true), (1_048_577, false)]
+        {
+            assert_eq!(KdfParams::new(memory_kib, 3, 1).is_ok(), is_allowed, "{memory_kib} KiB");
+        }
+    }
+}

@@ -206,6 +206,14 @@ mod tests {
     }
 
     #[test]
+    fn bytes_to_be_wiped_are_read_and_written_in_place() {
+        let mut bytes = WipedBytes::new(vec![1, 2]);
+        bytes[0] = 3;
+        let read: &[u8] = &bytes;
+        assert_eq!(read, [3, 2]);
+    }
+
+    #[test]
     fn debug_shows_no_secret() {
         let shown = format!(
             "{:?} {:?} {:?} {:?}",

@@ -471,6 +471,17 @@ mod tests {
     }
 
     #[test]
+    fn the_smallest_records_have_the_sizes_by_which_counts_are_judged() {
+        let scope = ScopeRecord { kind: 0, tenant: "".into(), workspace: "".into() };
+        let binding =
+            BindingRecord { tenant: "".into(), workspace: "".into(), directory: b"".as_slice().into() };
+        assert_eq!(encode(&scope).unwrap().len(), SCOPE_LEN);
+        assert_eq!(encode(&value(0, "", 1)).unwrap().len(), VALUE_LEN);
+        assert_eq!(encode(&binding).unwrap().len(), BINDING_LEN);
+        assert_eq!(DECODE_LIMIT as u64, MAX_SEALED_INDEX - OVERHEAD as u64 + INDEX_BLOCK as u64);
+    }
+
+    #[test]
     fn a_count_above_what_the_bytes_can_hold_is_refused_before_a_record_is_read() {
         for (count, spare, is_read) in
             [(2, 2 * VALUE_LEN, true), (2, 2 * VALUE_LEN - 1, false), (1, 0, false)]

@@ -171,6 +171,16 @@ fn what_is_above_a_limit_is_too_large_and_not_damaged() {
 }
 
 #[test]
+fn the_smallest_connection_has_the_size_by_which_counts_are_judged() {
+    let connection = connection("web", "a");
+    let scope = ScopeRecord { kind: 0, tenant: "".into(), workspace: "".into() };
+    let (id, label, secret, settings) = ("".into(), "".into(), "".into(), SettingRecords(Vec::new()));
+    let smallest =
+        ConnectionRecord { scope, id, label, secret, settings, ..ConnectionRecord::new(&connection) };
+    assert_eq!(encode(&smallest).unwrap().len(), CONNECTION_LEN);
+}
+
+#[test]
 fn a_connection_has_as_many_settings_as_allowed_and_no_more() {
     let with_settings = |count: usize| {
         altered(|record| {
