@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::anchored::rolled_back;
 use crate::injection::{Call, TRACE, Traced, traced};
 use crate::vault_file::VaultFile;
 use crate::{Finished, Home};
@@ -123,11 +124,11 @@ impl Write {
         self.home.run(["verify"]).succeeds();
     }
 
-    /// Tells whether the vault's directory has more than the vault's files.
+    /// Tells whether the vault's directory has more than the vault's files, or that of the anchors more than one.
     pub fn has_left_overs(&self) -> bool {
-        let names = names(self.home.vault().parent().expect("the vault's directory"));
+        let vaults = names(self.home.vault().parent().expect("the vault's directory"));
         let known = ["vault", "vault.damaged", "vault.lock", "vault.prev"];
-        !names.iter().all(|name| known.contains(&name.as_str()))
+        !vaults.iter().all(|name| known.contains(&name.as_str())) || names(&self.home.anchors()).len() > 1
     }
 
     /// Returns the command as it is typed, without what differs between two homes.
@@ -160,6 +161,7 @@ impl State {
             said(&home.run(["verify", "--json"])).replace(&*home.path().to_string_lossy(), ""),
             said(&home.run(["connections", "list"])),
             status_facts(&status),
+            anchor_facts(&home.run(["anchor", "status", "--json"])),
             file(&home.path().join(".keyward.toml")),
             file(&home.path().join("out.env")),
         ];
@@ -179,6 +181,13 @@ fn status_facts(status: &Finished) -> String {
     let facts = ["exists", "epoch", "generation", "unlocked", "secrets", "connections"];
     let facts: Vec<_> = facts.iter().map(|fact| format!("{fact} {}", json[fact])).collect();
     format!("{} {facts:?} {kinds:?} {}", status.code, json["error"]["kind"])
+}
+
+/// An anchor may be one write behind: the next write takes it along.
+fn anchor_facts(status: &Finished) -> String {
+    let json = status.json();
+    let standing = if json["standing"] == "ahead" { "same" } else { json["standing"].as_str().unwrap_or("") };
+    format!("{} on {} {standing} {}", status.code, json["on"], json["error"]["kind"])
 }
 
 fn file(path: &Path) -> String {
@@ -218,6 +227,7 @@ pub fn all() -> Vec<Write> {
     all.extend(of_secrets());
     all.extend(of_slots());
     all.extend(restores());
+    all.extend(of_anchors());
     all.extend(of_other_files());
     all
 }
@@ -300,6 +310,29 @@ pub fn restores() -> Vec<Write> {
     let others =
         [header, index, gone].map(|home| Write { next: &["restore"], ..Write::new(home, "restore") });
     [over_good].into_iter().chain(others).collect()
+}
+
+/// Writes of the rollback anchor, and of a vault that has one.
+pub fn of_anchors() -> Vec<Write> {
+    let anchored = || {
+        let home = furnished();
+        home.run(["anchor", "on"]).succeeds();
+        home
+    };
+    let older = anchored();
+    rolled_back(&older);
+    let accept = Write::new(older, "anchor accept --yes");
+    vec![
+        Write::new(anchored(), "put A"),
+        Write::new(anchored(), "rekey --keep-secret env"),
+        Write::new(furnished(), "anchor on"),
+        Write::new(anchored(), "anchor off"),
+        Write {
+            plan: &["the anchor has ", "the vault has "],
+            next: &["anchor", "accept", "--yes"],
+            ..accept
+        },
+    ]
 }
 
 /// Writes beside the vault.

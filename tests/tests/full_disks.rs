@@ -8,7 +8,8 @@ use keyward_tests::writes::{self, Write, names};
 
 #[test]
 fn on_a_full_disk_every_write_is_refused_and_done_once_there_is_room() {
-    for write in writes::all() {
+    // What only removes a file needs no room.
+    for write in writes::all().into_iter().filter(|write| write.name() != "anchor off") {
         let disk = Mounted::tiny(write.home().path());
         write.undo();
         let before = write.state();

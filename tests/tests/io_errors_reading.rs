@@ -3,6 +3,7 @@
 //! up is neither there nor missing. The table of figures is
 //! `cargo test -p keyward-tests --test io_errors_reading -- --nocapture | grep '^failed'`.
 
+use keyward_tests::anchored::rolled_back;
 use keyward_tests::injection::{Call, Traced, judge_text, traced};
 use keyward_tests::writes::{furnished, tell};
 use keyward_tests::{Finished, Home};
@@ -108,6 +109,17 @@ fn creds_check_never_takes_what_it_could_not_read_for_present_or_missing() {
         assert_eq!(home.run(["creds", "check"]).code, code);
         sweep(&home, "creds check", &[1, 5]);
         sweep(&home, "creds check --source env,vault,file --secrets-file other.env", &[1, 5]);
+    }
+}
+
+#[test]
+fn a_rolled_back_vault_is_not_used_because_its_anchor_could_not_be_read() {
+    let home = home();
+    home.run(["anchor", "on"]).succeeds();
+    rolled_back(&home);
+    for line in ["get A", "list", "run -- printenv A", "rm A", "anchor status"] {
+        home.run(line.split(' ')).fails(6, &[]);
+        sweep(&home, line, &[1, 5]);
     }
 }
 

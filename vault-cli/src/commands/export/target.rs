@@ -9,7 +9,7 @@ use vault_core::store::StoreError;
 use vault_core::store::single::{self, Existing};
 
 use crate::context::Context;
-use crate::error::{CommandError, Kind};
+use crate::error::{CommandError, Kind, store_failed};
 
 /// Writes the text to the file, in the place of a file of the user's own.
 pub(super) fn write(file: &Path, text: &[u8]) -> Result<(), CommandError> {
@@ -70,6 +70,9 @@ fn begins_with(there: &dyn Snapshot, start: &[u8]) -> io::Result<bool> {
 }
 
 fn not_written(file: &Path, error: &StoreError) -> CommandError {
+    if matches!(error, StoreError::NotDurable { .. }) {
+        return store_failed(error);
+    }
     let failed =
         CommandError::new(Kind::Failed, format!("cannot export to {}", file.display())).caused_by(error);
     match error.fix() {

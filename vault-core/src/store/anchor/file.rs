@@ -91,7 +91,7 @@ impl AnchorFile {
     pub(in crate::store) fn remove(&self) -> Result<(), StoreError> {
         self.directory.discard(self.name())?;
         let synced = self.directory.sync();
-        synced.map_err(StoreError::io("confirm on disk that nothing is at", &self.path()))?;
+        synced.map_err(|error| StoreError::NotDurable { vault: self.path(), source: error.into() })?;
         self.directory.remove_if_empty();
         Ok(())
     }
