@@ -58,7 +58,7 @@ fn a_dependency_without_a_purpose_is_found() {
 
 #[test]
 fn every_member_takes_its_dependencies_from_the_root_manifest() {
-    for member in ["vault-core", "vault-cli", "tests", "benches"] {
+    for member in ["vault-core", "vault-auth", "vault-cli", "tests", "benches"] {
         let manifest = read(Path::new(member).join("Cargo.toml"));
         let sections = manifest.split("\n[").filter(|section| section.contains("dependencies]\n"));
         let lines = sections.flat_map(|section| section.lines().skip(1)).map(str::trim);
