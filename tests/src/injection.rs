@@ -71,9 +71,11 @@ impl Traced {
     }
 
     /// Returns the calls that are keyward's own and that can fail with `error`: those before the process is hardened
-    /// are of the C library and of Rust's runtime, which refuse to start.
+    /// are of the C library and of Rust's runtime, which refuse to start. Those after a program was started come in an
+    /// order that depends on it.
     pub fn calls_failing_with(&self, error: &str) -> Vec<Call> {
         let own = self.calls().into_iter().skip_while(|call| call.name != "prctl");
+        let own = own.take_while(|call| call.name != "clone3");
         own.filter(|call| call.can_fail_with(error)).collect()
     }
 
