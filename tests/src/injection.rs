@@ -82,8 +82,24 @@ impl Traced {
     /// Checks that the fault happened.
     #[track_caller]
     pub fn was_injected(&self) {
-        assert!(self.trace.contains("(INJECTED"), "no call was changed\n{}\n{}", self.trace, self.finished);
+        assert!(self.is_injected(), "no call was changed\n{}\n{}", self.trace, self.finished);
     }
+
+    fn is_injected(&self) -> bool {
+        self.trace.contains("(INJECTED") || self.finished.code == KILLED
+    }
+}
+
+/// Repeats a run until its fault happens: the C library makes a call more or less as memory happens to lie. `None` for
+/// a call that three runs did not make, which is none of the command's own.
+pub fn until_injected(mut run: impl FnMut() -> Traced) -> Option<Traced> {
+    (0..3).map(|_| run()).find(Traced::is_injected)
+}
+
+/// Checks that few calls were left out, of `calls`.
+#[track_caller]
+pub fn few_are_left_out(left_out: usize, calls: &[Call]) {
+    assert!(left_out * 20 <= calls.len(), "{left_out} calls did not come: {calls:?}");
 }
 
 /// Runs a command under strace with further options of strace, each behind `-e`, and `input` on stdin. A command that

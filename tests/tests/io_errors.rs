@@ -3,7 +3,7 @@
 //! `cargo test -p keyward-tests --test io_errors -- --nocapture | grep '^failed'`.
 
 use keyward_tests::Finished;
-use keyward_tests::injection::{Call, judge_text};
+use keyward_tests::injection::{Call, few_are_left_out, judge_text, until_injected};
 use keyward_tests::writes::{self, CANARY, State, Write, tell};
 
 /// Lets each call of the commands fail in turn.
@@ -17,9 +17,11 @@ fn wrong_ends(write: &Write) -> Vec<String> {
     let mut sweep = Sweep { write, before, after, wrong: Vec::new() };
     for error in ["EIO", "ENOSPC", "EINTR"] {
         let calls = run.calls_failing_with(error);
-        let refused = calls.iter().filter(|call| sweep.refuses(call, error)).count();
+        let outcomes: Vec<bool> = calls.iter().filter_map(|call| sweep.refuses(call, error)).collect();
+        few_are_left_out(calls.len() - outcomes.len(), &calls);
+        let refused = outcomes.iter().filter(|refused| **refused).count();
         assert!(calls.len() > 10 && refused > 0, "{} {error}: {calls:?}", write.name());
-        let done = calls.len() - refused;
+        let done = outcomes.len() - refused;
         tell(&format!("failed  {error:6} {:62} {refused:3} refused {done:3} done", write.name()));
     }
     sweep.wrong
@@ -34,10 +36,9 @@ struct Sweep<'w> {
 }
 
 impl Sweep<'_> {
-    /// Lets one call fail, and tells whether the command was refused.
-    fn refuses(&mut self, call: &Call, error: &str) -> bool {
-        let run = self.write.run(&[call.failing(error)]);
-        run.was_injected();
+    /// Lets one call fail, and tells whether the command was refused; `None` where the call did not come.
+    fn refuses(&mut self, call: &Call, error: &str) -> Option<bool> {
+        let run = until_injected(|| self.write.run(&[call.failing(error)]))?;
         let said = &run.finished;
         let is_done = said.code == 0 || is_told_to_be_done(said);
         let judged = if is_done { self.judge_done() } else { self.judge_refused(said) };
@@ -45,7 +46,7 @@ impl Sweep<'_> {
         if let Err(problem) = judged.and_then(|()| text()) {
             self.wrong.push(format!("{} with {error} at {call}: {problem}\n{said}", self.write.name()));
         }
-        !is_done
+        Some(!is_done)
     }
 
     fn judge_done(&self) -> Result<(), String> {

@@ -2,17 +2,20 @@
 //! or exactly what would have been after, and the next write cleans up. The table of figures is
 //! `cargo test -p keyward-tests --test kill_sweep -- --nocapture | grep ^killed`.
 
-use keyward_tests::injection::KILLED;
+use keyward_tests::injection::{few_are_left_out, until_injected};
 use keyward_tests::writes::{self, Write, beyond, tell};
 
 /// Kills the command at each of its calls in turn.
 fn killed_at_every_call(write: &Write) {
     let (before, run, after) = write.undisturbed();
     let calls = run.calls();
-    let (mut untouched, mut old, mut new) = (0, 0, 0);
+    let (mut untouched, mut old, mut new, mut left_out) = (0, 0, 0, 0);
     for call in &calls {
-        let said = write.run(&[call.killing()]).finished;
-        assert_eq!(said.code, KILLED, "{} at {call}\n{said}", write.name());
+        let Some(killed) = until_injected(|| write.run(&[call.killing()])) else {
+            left_out += 1;
+            continue;
+        };
+        let said = killed.finished;
         if write.left_all_files() {
             untouched += 1;
             write.claims_nothing(&(said.text() + &said.stderr));
@@ -31,6 +34,7 @@ fn killed_at_every_call(write: &Write) {
             }
         }
     }
+    few_are_left_out(left_out, &calls);
     // Nothing is left that the sweep did not come to.
     write.run(&beyond(&calls)).finished.succeeds();
     assert!(calls.len() > 70 && untouched > 30 && new > 0, "{} {untouched} {old} {new}", write.name());
