@@ -14,7 +14,7 @@ use serde_json::Value;
 
 /// The packages that do the cryptography.
 const PRIMITIVES: [&str; 8] =
-    ["aes-gcm", "argon2", "getrandom", "hkdf", "sha2", "subtle", "zeroize", "zeroizing-alloc"];
+    ["aes-gcm", "argon2", "getrandom@0.4", "hkdf", "sha2", "subtle", "zeroize", "zeroizing-alloc"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
