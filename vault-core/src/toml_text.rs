@@ -3,8 +3,7 @@
 
 use std::fmt;
 
-use serde::de::DeserializeOwned;
-use toml::Table;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 /// What is wrong with a text, and where. It repeats nothing that stands there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +42,12 @@ pub fn line_of(text: &str, position: usize) -> usize {
 /// Tells whether a message is the same whatever stands in the text: one of the parser, or one that names a field that
 /// the program wants.
 fn is_fixed(text: &str, message: &str) -> bool {
-    message.starts_with("missing field ") || text.parse::<Table>().is_err()
+    message.starts_with("missing field ") || !is_toml(text)
+}
+
+/// Tells whether a text is TOML, whatever stands in it: a number that no type can hold is a number all the same.
+pub(crate) fn is_toml(text: &str) -> bool {
+    toml::from_str::<IgnoredAny>(text).is_ok()
 }
 
 #[cfg(test)]
@@ -77,6 +81,7 @@ mod tests {
             ("name = 'a'\nlist = 'canary'", 2),
             ("name = 'a'\n\nlist = [256]", 3),
             ("name = 'a'\ncanary = 1", 2),
+            ("name = 'a'\ncanary = 1\nlarge = 99999999999999999999", 2),
             ("name = 'a'\n\"\\u001b]0;canary\\n::warning::canary\" = 1", 2),
             ("name = 'a'\n[list.canary]", 2),
         ] {

@@ -6,7 +6,6 @@ use std::str;
 
 use regex_lite::Regex;
 use serde_json::Value as Json;
-use toml::Table;
 
 use super::line_count;
 use super::written::{check_dotenv, check_json, secrets_of};
@@ -22,6 +21,7 @@ use crate::json::{self, JsonError, JsonMistake};
 use crate::name::{ConnectionId, MAX_CONNECTION_ID, MAX_ID, MAX_SECRET_NAME};
 use crate::name::{Scope, SecretName, TenantId, WorkspaceId};
 use crate::provider::{Kind, parse_own};
+use crate::toml_text::is_toml;
 use crate::workspace_file::{self, ClaimError, Required};
 
 /// Reads bytes as a `.env` file, asks every model of another reader, and writes the file again.
@@ -166,8 +166,7 @@ pub fn providers(bytes: &[u8]) -> bool {
 pub fn workspace(bytes: &[u8]) -> bool {
     let Ok(text) = str::from_utf8(bytes) else { return false };
     let (claimed, required) = (workspace_file::claimed(text), workspace_file::required(text));
-    let is_toml = text.parse::<Table>().is_ok();
-    assert!(is_toml || (claimed.is_err() && required.is_err()), "what is no TOML is read");
+    assert!(is_toml(text) || (claimed.is_err() && required.is_err()), "what is no TOML is read");
     if let Err(ClaimError::Fault(fault)) = &claimed {
         assert!(is_line(fault.line, line_count(bytes)), "a fault without a line");
     }
