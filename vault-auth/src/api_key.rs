@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use vault_core::name::SecretName;
 use vault_core::secret::SecretString;
 
 use crate::clock::UnixTime;
@@ -169,14 +170,18 @@ impl StoredApiKey {
     ///
     /// [`SessionFileError`].
     pub fn load(file: &SessionFile, key: &SessionKey) -> Result<Option<Self>, SessionFileError> {
-        let name = record_name(RECORD, &key.id());
-        let Some(bytes) = file.read(&name)? else { return Ok(None) };
-        let damaged = |source| SessionFileError::Record { record: name.to_string(), source };
-        let record: Record<'_> = decode_json(&bytes, SCHEMA).map_err(damaged)?;
-        let text = record.api_key.into_owned();
-        let key = text.and_then(|text| ApiKey::parse(text).ok());
-        let key = key.ok_or_else(|| damaged(RecordError::Damaged))?;
-        Ok(Some(Self { key, facts: record.facts.into_owned() }))
+        let stored = read(file, &name_of(key))?;
+        Ok(stored.filter(|(session, _)| session == key).map(|(_, stored)| stored))
+    }
+
+    /// Reads all keys, each with the tenant, client and environment that it is for.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionFileError`].
+    pub fn all(file: &SessionFile) -> Result<Vec<(SessionKey, Self)>, SessionFileError> {
+        let names = file.names(PREFIX_OF_RECORDS)?;
+        names.iter().filter_map(|name| read(file, name).transpose()).collect()
     }
 
     /// Stores the key in the place of one that may be there.
@@ -186,8 +191,8 @@ impl StoredApiKey {
     /// [`SessionFileError`].
     pub fn save(&self, file: &SessionFile, key: &SessionKey) -> Result<(), SessionFileError> {
         let (api_key, facts) = (Held::Lent(self.key.secret()), Cow::Borrowed(&self.facts));
-        let record = encode_json(&Record { schema: SCHEMA, api_key, facts });
-        file.write(&[(record_name(RECORD, &key.id()), Some(record))])
+        let record = encode_json(&Record { schema: SCHEMA, session: Cow::Borrowed(key), api_key, facts });
+        file.write(&[(name_of(key), Some(record))])
     }
 
     /// Removes the key of a tenant, client and environment, if there is one.
@@ -196,20 +201,37 @@ impl StoredApiKey {
     ///
     /// [`SessionFileError`].
     pub fn remove(file: &SessionFile, key: &SessionKey) -> Result<(), SessionFileError> {
-        file.write(&[(record_name(RECORD, &key.id()), None)])
+        file.write(&[(name_of(key), None)])
     }
+}
+
+fn name_of(key: &SessionKey) -> SecretName {
+    record_name(PREFIX_OF_RECORDS, &key.id())
+}
+
+fn read(
+    file: &SessionFile,
+    name: &SecretName,
+) -> Result<Option<(SessionKey, StoredApiKey)>, SessionFileError> {
+    let damaged = |source| SessionFileError::Record { record: name.to_string(), source };
+    let Some(bytes) = file.read(name)? else { return Ok(None) };
+    let record: Record<'_> = decode_json(&bytes, SCHEMA).map_err(damaged)?;
+    let key = record.api_key.into_owned().and_then(|text| ApiKey::parse(text).ok());
+    let key = key.ok_or_else(|| damaged(RecordError::Damaged))?;
+    Ok(Some((record.session.into_owned(), StoredApiKey { key, facts: record.facts.into_owned() })))
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Record<'r> {
     schema: u32,
+    session: Cow<'r, SessionKey>,
     api_key: Held<'r>,
     facts: Cow<'r, KeyFacts>,
 }
 
 const SCHEMA: u32 = 1;
-const RECORD: &str = "api-key/";
+const PREFIX_OF_RECORDS: &str = "api-key/";
 
 #[cfg(test)]
 mod tests {

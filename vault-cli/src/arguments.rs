@@ -1,9 +1,13 @@
 //! The flags that every command takes, and the words that more than one command takes.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
 use vault_core::name::{TenantId, WorkspaceId};
+
+use crate::input::ValueArgument;
 
 /// The flags that every command takes.
 #[derive(Debug, Default, Args)]
@@ -23,6 +27,24 @@ pub(crate) struct Globals {
     /// Act for the tenant ID [env: KEYWARD_TENANT]
     #[arg(long, global = true, value_name = "ID", help_heading = GLOBAL)]
     pub(crate) tenant: Option<TenantId>,
+    /// Act as the profile NAME [env: KEYWARD_PROFILE]
+    #[arg(long, global = true, value_name = "NAME", help_heading = GLOBAL)]
+    pub(crate) profile: Option<String>,
+    /// Act in the environment HOST, with its services auth.HOST and api.HOST [env: KEYWARD_ENV]
+    #[arg(long, global = true, value_name = "HOST", help_heading = GLOBAL)]
+    pub(crate) env: Option<String>,
+    /// Ask the backend at URL [env: KEYWARD_BASE_URL]
+    #[arg(long, visible_aliases = ["backend", "backend-url"], global = true, value_name = "URL", help_heading = GLOBAL)]
+    pub(crate) base_url: Option<String>,
+    /// Authenticate with this API key: KEY, @FILE or - for stdin [env: KEYWARD_API_KEY, KEYWARD_TOKEN]
+    #[arg(long, global = true, value_name = "KEY", help_heading = GLOBAL)]
+    pub(crate) api_key: Option<ValueArgument>,
+    /// Trust the authorities in this PEM file beside the system's [env: KEYWARD_CA_FILE]
+    #[arg(long, global = true, value_name = "FILE", help_heading = GLOBAL)]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Wait no longer than this for servers and locks, as in 90s or 5m
+    #[arg(long, global = true, value_name = "TIME", value_parser = duration, help_heading = GLOBAL)]
+    pub(crate) timeout: Option<Duration>,
     /// Look in or write to this scope alone
     #[arg(long, global = true, value_name = "SCOPE", help_heading = GLOBAL)]
     pub(crate) scope: Option<ScopeKind>,
@@ -53,6 +75,13 @@ pub(crate) struct Globals {
 }
 
 const GLOBAL: &str = "Global options";
+
+/// Reads a length of time, as in `90s`, `5m` or `1h30m`; a number alone is of seconds.
+pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.parse().ok().map(Duration::from_secs);
+    let read = || text.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+    seconds.or_else(read).ok_or("it is a length of time such as 90s, 5m or 1h30m")
+}
 
 /// The forms of `--output`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

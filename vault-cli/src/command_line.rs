@@ -30,11 +30,13 @@ Exit codes:
   0    done
   1    failed for another reason
   2    wrong usage
-  4    no such secret, connection or version
+  3    not signed in, or the credential was rejected
+  4    no such secret, connection, profile or version
   5    the vault can't be unlocked: no key source, or a wrong key
   6    the vault or the bundle is damaged, cut off, rolled back or gone
   7    required credentials are missing (`creds check`)
   8    busy, or somebody else changed the vault meanwhile
+  9    the network or a server failed
   10   refused by scope or policy
   12   the file was written by a newer keyward
   125  `run`: failed before the program started (126 not executable, 127 not found, 128+n killed by

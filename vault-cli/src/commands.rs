@@ -1,6 +1,7 @@
 //! One file a command: the argument struct, `run`, the report. Here they are called.
 
 pub(crate) mod anchor;
+pub(crate) mod auth;
 pub(crate) mod bundle;
 pub(crate) mod completions;
 pub(crate) mod connections;
@@ -83,6 +84,8 @@ pub(crate) enum Command {
     Slot(slot::SlotArguments),
     /// Replace the root key and seal every value again: this revokes keys that leaked
     Rekey(rekey::RekeyArguments),
+    /// Sign in and out, show who is signed in, and hand tokens over
+    Auth(auth::AuthArguments),
     /// The commands `put` and `list` under the name that other tools give them
     Vault(VaultArguments),
     /// Print the completion script of a shell
@@ -134,6 +137,7 @@ pub(crate) fn run(ctx: &Context, command: Command, definition: fn() -> clap::Com
         Command::Verify(a) => finish(ui, "verify", verify::run(ctx, &a)),
         Command::Restore(a) => finish(ui, "restore", restore::run(ctx, &a)),
         Command::Anchor(a) => anchor::dispatch(ctx, &a),
+        Command::Auth(a) => auth::dispatch(ctx, &a),
         Command::Slot(a) => slot::dispatch(ctx, &a),
         Command::Rekey(a) => finish(ui, "rekey", rekey::run(ctx, &a)),
         Command::Completions(a) => finish(ui, "completions", completions::run(&a)),

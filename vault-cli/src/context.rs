@@ -1,5 +1,7 @@
-//! What a command knows of the world: flags, environment, clock, directories. The only file of the
+//! What a command knows of the world: flags, environment, clock, directories. The only part of the
 //! CLI that reads the environment and the clock.
+
+mod login;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -274,7 +276,12 @@ impl Context {
         if let Some(text) = text_variable("KEYWARD_TENANT")? {
             return TenantId::parse(&text).map_err(|error| bad_id("KEYWARD_TENANT", &error));
         }
-        let Ok(directories) = self.directories() else { return Ok(TenantId::default()) };
+        self.tenant_in_use().map(Option::unwrap_or_default)
+    }
+
+    /// Returns the tenant that `tenant use` chose.
+    fn tenant_in_use(&self) -> Result<Option<TenantId>, CommandError> {
+        let Ok(directories) = self.directories() else { return Ok(None) };
         active_tenant(&directories.active_tenant())
     }
 
@@ -288,10 +295,10 @@ impl Context {
 }
 
 /// Reads the tenant that is active until another one is chosen.
-fn active_tenant(path: &Path) -> Result<TenantId, CommandError> {
+fn active_tenant(path: &Path) -> Result<Option<TenantId>, CommandError> {
     let mut text = String::new();
     match File::open(path).and_then(|file| file.take(MAX_ID_FILE).read_to_string(&mut text)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(TenantId::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => {
             let message = format!("cannot read the active tenant from {}", path.display());
             Err(CommandError::new(Kind::UnreadableFile, message)
@@ -299,7 +306,8 @@ fn active_tenant(path: &Path) -> Result<TenantId, CommandError> {
                 .hint("`--tenant ID` names the tenant without the file"))
         }
         Ok(_) => {
-            TenantId::parse(text.trim_end()).map_err(|error| bad_id(&path.display().to_string(), &error))
+            let tenant = TenantId::parse(text.trim_end()).map(Some);
+            tenant.map_err(|error| bad_id(&path.display().to_string(), &error))
         }
     }
 }

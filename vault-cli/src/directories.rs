@@ -11,6 +11,8 @@ pub(crate) struct Directories {
     config: PathBuf,
     data: PathBuf,
     state: PathBuf,
+    /// For what lasts until the person leaves; `None` on a system without such a place.
+    runtime: Option<PathBuf>,
 }
 
 impl Directories {
@@ -25,7 +27,8 @@ impl Directories {
         let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
         if let Some(home) = variable("KEYWARD_HOME").map(PathBuf::from) {
             let home = std::path::absolute(&home).unwrap_or(home);
-            return Ok(Self { config: home.clone(), data: home.clone(), state: home });
+            let runtime = Some(home.join("run"));
+            return Ok(Self { config: home.clone(), data: home.clone(), state: home, runtime });
         }
         let base = |name: &str, below_home: &str| {
             let found = absolute(name).or_else(|| Some(absolute("HOME")?.join(below_home)));
@@ -35,6 +38,7 @@ impl Directories {
             config: base("XDG_CONFIG_HOME", ".config")?,
             data: base("XDG_DATA_HOME", ".local/share")?,
             state: base("XDG_STATE_HOME", ".local/state")?,
+            runtime: absolute("XDG_RUNTIME_DIR").map(|base| base.join("keyward")),
         })
     }
 
@@ -51,6 +55,16 @@ impl Directories {
     /// Returns the default path of the vault.
     pub(crate) fn vault(&self) -> PathBuf {
         self.data.join("vault")
+    }
+
+    /// Returns the path of the file of sessions.
+    pub(crate) fn sessions(&self) -> PathBuf {
+        self.data.join("auth")
+    }
+
+    /// Returns the directory for what another directory could not take.
+    pub(crate) fn runtime(&self) -> Option<&Path> {
+        self.runtime.as_deref()
     }
 
     /// Returns the directory of the machine source's seed files.

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use vault_auth::session_file::{SessionFile, SessionFileError};
 use vault_core::crypto::generate;
 use vault_core::crypto::kdf::{KdfParams, derive_kek};
 use vault_core::format::Purpose;
@@ -148,20 +149,35 @@ impl<'c> Creation<'c> {
         wanted: Option<SourceKind>,
         params: KdfParams,
     ) -> Result<Self, CommandError> {
-        let path = ctx.vault_path()?;
-        // Refuses a place that can hold no vault before a key is made for it elsewhere: root with the
-        // HOME of another user would leave a directory there that this user can't write.
-        ctx.store()?.check_place().map_err(|error| store_failed(&error))?;
-        let vault = UnlockedVault::create(Purpose::Secrets).map_err(|error| bad_file(&path, &error))?;
-        let vault_id = vault.header().vault_id;
+        let vault = new_vault(&ctx.store()?, Purpose::Secrets)?;
         let wanted = wanted.map_or_else(|| ctx.forced_source(), |wanted| Ok(Some(wanted)))?;
         let recovery = offer_recovery(ctx, wanted)?;
-        let mut slots = match wanted {
-            Some(kind) => vec![slot_of(ctx, &vault, kind, params)?],
-            None => first_slots(ctx, vault_id)?,
-        };
+        let mut slots = slots_of(ctx, &vault, wanted, params)?;
         slots.extend(recovery);
         Ok(Self { ctx, vault, slots })
+    }
+
+    /// Makes the slots of a file of sessions, as those of a vault. It gets no recovery code: a login makes up for
+    /// its loss.
+    pub(crate) fn of_sessions(ctx: &'c Context) -> Result<Self, CommandError> {
+        let vault = new_vault(&ctx.session_store()?, Purpose::Sessions)?;
+        let slots = slots_of(ctx, &vault, ctx.forced_source()?, KdfParams::DEFAULT)?;
+        Ok(Self { ctx, vault, slots })
+    }
+
+    /// Writes the file of sessions, without any session, or nothing at all if another process was first.
+    pub(crate) fn commit_sessions(self, store: FileStore) -> Result<SessionFile, SessionFileError> {
+        let path = store.location().to_path_buf();
+        let created = SessionFile::create(store, &self.vault, |draft| {
+            self.slots.iter().try_for_each(|slot| slot.add_to(draft))
+        });
+        let written = created.as_ref().err().is_none_or(SessionFileError::is_written);
+        if written {
+            announce(self.ctx, "the file of sessions", &path, &self.slots);
+        } else {
+            settle(self.ctx, self.vault.header().vault_id, &self.slots, false);
+        }
+        created
     }
 
     /// Writes the vault with a first change, or nothing at all if another process was first.
@@ -177,7 +193,7 @@ impl<'c> Creation<'c> {
         });
         match committed {
             Ok(committed) => {
-                announce(self.ctx, store.location(), &self.slots);
+                announce(self.ctx, "the vault", store.location(), &self.slots);
                 Ok(committed.outcome)
             }
             Err(error) => {
@@ -186,6 +202,26 @@ impl<'c> Creation<'c> {
                 Err(error)
             }
         }
+    }
+}
+
+/// Makes a vault that is in no file yet. Refuses a place that can hold none before a key is made for it elsewhere:
+/// root with the HOME of another user would leave a directory there that this user can't write.
+fn new_vault(store: &FileStore, purpose: Purpose) -> Result<UnlockedVault, CommandError> {
+    store.check_place().map_err(|error| store_failed(&error))?;
+    UnlockedVault::create(purpose).map_err(|error| bad_file(store.location(), &error))
+}
+
+/// Makes the first slots of a vault: of the source that is asked for, or of those that there are.
+fn slots_of(
+    ctx: &Context,
+    vault: &UnlockedVault,
+    wanted: Option<SourceKind>,
+    params: KdfParams,
+) -> Result<Vec<NewSlot>, CommandError> {
+    match wanted {
+        Some(kind) => Ok(vec![slot_of(ctx, vault, kind, params)?]),
+        None => first_slots(ctx, vault.header().vault_id),
     }
 }
 
@@ -291,10 +327,10 @@ fn keyring_failed(error: &KeyringError) -> CommandError {
         .hint("`keyward init --source env` or `--source machine` chooses another source of the key")
 }
 
-/// Says where the new vault is and what opens it, and shows what the person has to keep.
-fn announce(ctx: &Context, path: &Path, slots: &[NewSlot]) {
+/// Says where the new file is and what opens it, and shows what the person has to keep.
+fn announce(ctx: &Context, what: &str, path: &Path, slots: &[NewSlot]) {
     let kinds: Vec<&str> = slots.iter().map(|slot| slot.kind.name()).collect();
-    ctx.ui.note(&format!("created the vault {}, opened by: {}", path.display(), kinds.join(", ")));
+    ctx.ui.note(&format!("created {what} {}, opened by: {}", path.display(), kinds.join(", ")));
     if kinds == ["machine"] {
         ctx.ui.note(
             "the machine key protects a copied file, not against this account: `keyward status` says more",

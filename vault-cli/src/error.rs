@@ -1,6 +1,8 @@
 //! What an error looks like to a person and to a program: kind, hint and exit code are chosen here and
 //! nowhere else.
 
+mod login;
+
 use std::error::Error;
 use std::path::Path;
 
@@ -14,6 +16,11 @@ use vault_core::vault::unlock::{Attempt, AttemptFailure, UnlockError};
 
 use crate::child::ChildError;
 use crate::environment::EnvironmentError;
+
+pub(crate) use login::{
+    LOGIN_HINT, credential_failed, device_failed, grant_failed, lock_failed, metadata_failed, not_signed_in,
+    poll_failed, profile_failed, refresh_failed, selection_failed, session_file_failed, store_failure,
+};
 
 /// A failed command.
 #[derive(Debug, Clone)]
@@ -30,6 +37,7 @@ pub(crate) struct CommandError {
 pub(crate) enum Kind {
     AnchorDamaged,
     Busy,
+    Configuration,
     Conflict,
     Damaged,
     Exists,
@@ -37,19 +45,27 @@ pub(crate) enum Kind {
     Forked,
     Interrupted,
     Launch,
+    Network,
     Newer,
     NoKeySource,
     NoSuchConnection,
+    NoSuchLogin,
+    NoSuchProfile,
     NoSuchSecret,
     NoSuchSlot,
     NoSuchVersion,
     NotABundle,
+    NotApproved,
     NotAVault,
     NotDurable,
     NotExecutable,
     NotFound,
+    NotSignedIn,
+    OtherDevice,
     Refused,
+    Rejected,
     RolledBack,
+    SessionEnded,
     Substituted,
     Truncated,
     UnreadableFile,
@@ -63,13 +79,18 @@ impl Kind {
     /// Returns the exit code.
     pub(crate) const fn exit_code(self) -> u8 {
         match self {
-            Self::Exists | Self::Failed | Self::NotDurable | Self::UnreadableFile | Self::UntrustedFile => 1,
+            Self::Configuration | Self::Exists | Self::Failed | Self::NotDurable => 1,
+            Self::UnreadableFile | Self::UntrustedFile => 1,
             Self::Usage => 2,
-            Self::NoSuchConnection | Self::NoSuchSecret | Self::NoSuchSlot | Self::NoSuchVersion => 4,
+            Self::NotApproved | Self::NotSignedIn | Self::OtherDevice | Self::Rejected => 3,
+            Self::SessionEnded => 3,
+            Self::NoSuchConnection | Self::NoSuchLogin | Self::NoSuchProfile | Self::NoSuchSecret => 4,
+            Self::NoSuchSlot | Self::NoSuchVersion => 4,
             Self::NoKeySource | Self::WrongKey => 5,
             Self::AnchorDamaged | Self::Forked | Self::RolledBack | Self::Substituted => 6,
             Self::Damaged | Self::NotABundle | Self::NotAVault | Self::Truncated | Self::VaultGone => 6,
             Self::Busy | Self::Conflict => 8,
+            Self::Network => 9,
             Self::Refused => 10,
             Self::Newer => 12,
             Self::Launch => 125,
@@ -81,7 +102,7 @@ impl Kind {
 
     /// Tells whether the same command may succeed if it is simply run again.
     pub(crate) const fn is_retryable(self) -> bool {
-        matches!(self, Self::Busy | Self::Conflict)
+        matches!(self, Self::Busy | Self::Conflict | Self::Network | Self::NotApproved)
     }
 }
 

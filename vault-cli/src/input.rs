@@ -13,7 +13,7 @@ use std::time::Duration;
 use vault_core::dotenv::{DotenvError, MAX_ENV_FILE};
 use vault_core::format::MAX_VALUE;
 use vault_core::input::{self, InputError};
-use vault_core::secret::SecretBytes;
+use vault_core::secret::{SecretBytes, SecretString};
 
 use crate::error::{CommandError, Kind};
 use crate::ui::Ui;
@@ -101,6 +101,21 @@ impl ValueInput<'_> {
         let value = &bytes[..bytes.len() - end];
         if value.len() > MAX_VALUE { Err(too_large(shown)) } else { Ok(SecretBytes::new(value.to_vec())) }
     }
+}
+
+/// Reads the text of an argument that is a secret: `@FILE`, `-` for stdin, or (with a warning) the text itself. One
+/// line end is not part of it.
+pub(crate) fn read_text(ui: Ui, argument: &ValueArgument, what: &str) -> Result<SecretString, CommandError> {
+    let input = ValueInput { argument: Some(argument), descriptor: None, raw: false, allow_empty: false };
+    text_of(&input.read(ui, what)?, what)
+}
+
+/// Takes a secret as text.
+pub(crate) fn text_of(value: &SecretBytes, what: &str) -> Result<SecretString, CommandError> {
+    let text = std::str::from_utf8(value.expose_secret());
+    text.map(|text| SecretString::new(text.to_owned())).map_err(|_| {
+        CommandError::usage(format!("{what} is not UTF-8 text")).hint("give it as it was issued")
+    })
 }
 
 fn too_large(shown: &str) -> CommandError {

@@ -28,8 +28,17 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// Collects the sources that the command may use. Nothing is asked yet.
+    /// Collects the sources that the command may use for the vault. Nothing is asked yet.
     pub(crate) fn new(ctx: &Context) -> Result<Self, CommandError> {
+        Self::with_question(ctx, "Passphrase of the vault: ")
+    }
+
+    /// Collects the sources that the command may use for the file of sessions.
+    pub(crate) fn of_sessions(ctx: &Context) -> Result<Self, CommandError> {
+        Self::with_question(ctx, "Passphrase of the file of sessions: ")
+    }
+
+    fn with_question(ctx: &Context, question: &'static str) -> Result<Self, CommandError> {
         let forced = ctx.forced_source()?;
         let uses = |kind: SourceKind| forced.is_none_or(|forced| forced == kind);
         let serves = |supply: &EnvSupply| {
@@ -42,7 +51,7 @@ impl Sources {
             keyring: uses(SourceKind::Keyring).then(|| KeyringSupply::new(ctx.keyring_deadline())),
             environment,
             machine: machine.map(MachineSupply::new),
-            prompt: asks.then(|| PassphrasePrompt::of_vault(ctx)),
+            prompt: asks.then(|| PassphrasePrompt::new(ctx, question)),
             recovery: if forced == Some(SourceKind::Recovery) {
                 Some(RecoveryPrompt::of_vault(ctx)?)
             } else {
@@ -97,8 +106,7 @@ struct PassphrasePrompt {
 }
 
 impl PassphrasePrompt {
-    const fn of_vault(ctx: &Context) -> Self {
-        let question = "Passphrase of the vault: ";
+    const fn new(ctx: &Context, question: &'static str) -> Self {
         Self { ui: ctx.ui, label: "passphrase prompt", question, passphrase: None }
     }
 

@@ -1,0 +1,44 @@
+//! `auth`: sign in and out, show who is signed in, and hand tokens over. The commands are called here.
+
+pub(crate) mod logout;
+mod refresh;
+pub(crate) mod status;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use crate::context::Context;
+use crate::output::finish;
+
+/// Sign in and out, show who is signed in, and hand tokens over
+///
+/// A login is for one tenant, one OAuth client and one environment (the provider and the backend); a profile is a
+/// name for the three. Logins are kept in a sealed file of their own, never in the vault. `KEYWARD_API_KEY` and
+/// `KEYWARD_TOKEN` go before every stored login.
+#[derive(Debug, Args)]
+pub(crate) struct AuthArguments {
+    #[command(subcommand)]
+    command: AuthCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum AuthCommand {
+    #[command(visible_alias = "revoke")]
+    Logout(logout::LogoutArguments),
+    Status(status::StatusArguments),
+    #[command(visible_alias = "print-access-token")]
+    Token(token::TokenArguments),
+    Refresh(refresh::RefreshArguments),
+}
+
+/// Runs one of the commands.
+pub(crate) fn dispatch(ctx: &Context, args: &AuthArguments) -> ExitCode {
+    match &args.command {
+        AuthCommand::Logout(args) => finish(ctx.ui, "auth logout", logout::run(ctx, args)),
+        AuthCommand::Status(args) => finish(ctx.ui, "auth status", status::run(ctx, args)),
+        AuthCommand::Token(args) => token::dispatch(ctx, args),
+        AuthCommand::Refresh(args) => finish(ctx.ui, "auth refresh", refresh::run(ctx, args)),
+    }
+}
