@@ -29,6 +29,7 @@ pub mod oidc_provider;
 pub mod ordinary_user;
 pub mod process;
 pub mod secret_service;
+pub mod signed_in;
 pub mod sockets;
 pub mod terminal;
 pub mod token_family;
