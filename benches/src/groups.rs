@@ -5,12 +5,14 @@ mod library;
 mod linking;
 mod memory;
 mod sealing;
+mod sessions;
 mod whole;
 
 use std::path::PathBuf;
 
 pub(crate) use memory::{ARGUMENT as PEAK_ARGUMENT, print_peak};
 pub(crate) use sealing::{RATE_ARGUMENT, print_rate};
+pub(crate) use sessions::{CLIENT_ARGUMENT, be_client};
 
 /// How and with what the rows are measured.
 #[derive(Debug)]
@@ -50,7 +52,7 @@ impl Group {
 }
 
 /// Every group, in the order of the results page.
-pub(crate) const ALL: [Group; 12] = [
+pub(crate) const ALL: [Group; 13] = [
     Group { name: "get", run: whole::get, usual: true },
     Group { name: "list", run: whole::list, usual: true },
     Group { name: "put", run: whole::put, usual: true },
@@ -60,6 +62,7 @@ pub(crate) const ALL: [Group; 12] = [
     Group { name: "other", run: whole::other, usual: true },
     Group { name: "memory", run: memory::run, usual: true },
     Group { name: "concurrent", run: concurrent::run, usual: true },
+    Group { name: "sessions", run: sessions::run, usual: true },
     Group { name: "seal", run: sealing::run, usual: true },
     Group { name: "library", run: library::run, usual: true },
     Group { name: "linking", run: linking::run, usual: false },

@@ -1,5 +1,6 @@
 //! What the figures depend on: the machine, the build, and the scheduler.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -77,6 +78,22 @@ pub(crate) fn build(package: &str, binary: &str, directory: &str, flags: &str) -
     let this = std::env::current_exe().ok()?;
     let triple = this.ancestors().nth(2)?.file_name()?;
     built.then(|| target.join(triple).join("release").join(binary))
+}
+
+/// Counts the packages that the release binary is made of, those of this workspace too.
+///
+/// # Panics
+///
+/// When cargo does not list them.
+pub(crate) fn packages() -> usize {
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--package", "vault-cli", "--edges", "normal", "--prefix", "none"])
+        .args(["--format", "{p}"])
+        .current_dir(workspace())
+        .output();
+    let tree = tree.ok().filter(|tree| tree.status.success()).expect("`cargo tree` lists the packages");
+    let packages = String::from_utf8_lossy(&tree.stdout);
+    packages.lines().map(|line| line.trim_end_matches(" (*)")).collect::<BTreeSet<_>>().len()
 }
 
 fn cargo(arguments: &[&str]) -> Command {

@@ -11,6 +11,8 @@ mod bare;
 mod groups;
 mod machine;
 mod process;
+mod rounds;
+mod sessions;
 mod statistics;
 mod table;
 mod vaults;
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         [bare::ARGUMENT, path, length] => bare::run(path, length),
         [groups::PEAK_ARGUMENT, program, ..] => groups::print_peak(program, &arguments[2..]),
         [groups::RATE_ARGUMENT] => groups::print_rate(),
+        [groups::CLIENT_ARGUMENT, strategy, address, path] => groups::be_client(strategy, address, path),
         [machine::SCHEDULED, rest @ ..] => return measure(rest, true),
         rest => {
             let Some((_, chosen)) = chosen(rest) else { return usage() };

@@ -181,7 +181,7 @@ pub(crate) fn default_scope() -> Scope {
 }
 
 /// Makes a directory beside this program: on the disk of the build, not in a file system in memory.
-fn directory() -> TempDir {
+pub(crate) fn directory() -> TempDir {
     let this = std::env::current_exe().expect("a program knows its own path");
     let place = this.parent().expect("a program is in a directory");
     tempfile::Builder::new().prefix("bench-").tempdir_in(place).expect("the build directory can be written")

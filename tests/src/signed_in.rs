@@ -26,7 +26,7 @@ use crate::token_family::Pair;
 /// The key of the file's env slot: the bytes 0 to 31.
 pub const KEY: &str = "kwk1_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh-gfp9k";
 
-/// An API key of keyward's own form (AUTH.md §8.1).
+/// An API key of keyward's own form.
 pub const API_KEY: &str = "kw_test_3f9KQ2mZx7Lc_A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8S9t0U1v13Rei5";
 
 /// What a login got, and for how long.
@@ -78,13 +78,7 @@ pub fn sign_in(home: &Home, provider: &IdentityProvider, profile: &str, tenant: 
 }
 
 /// Signs in with an access token that lives for `life` seconds, as this machine sees it; it may be over.
-pub fn sign_in_for(
-    home: &Home,
-    provider: &IdentityProvider,
-    profile: &str,
-    tenant: &str,
-    life: i64,
-) -> Pair {
+pub fn sign_in_for(home: &Home, provider: &IdentityProvider, profile: &str, tenant: &str, life: i64) -> Pair {
     add_profile(home, profile, &of_provider(provider, tenant));
     let pair = provider.grant();
     let tokens = Tokens { access: &pair.access, refresh: Some(&pair.refresh), life, device: None };

@@ -10,9 +10,9 @@ use crate::process::{Program, Series, in_turn};
 use crate::table::{Limit, Table, time};
 use crate::vaults::{PROVIDER_NAME, Vault, secret_name, value};
 
-const COLUMNS: [&str; 7] =
+pub(super) const COLUMNS: [&str; 7] =
     ["row", "size", "× `/bin/true`, median (min–max), n", "time", "limit", "", "peers, × `/bin/true`"];
-const RUNS: usize = 41;
+pub(super) const RUNS: usize = 41;
 
 /// `get` of one secret in the middle.
 pub(crate) fn get(settings: &Settings) {
@@ -221,7 +221,7 @@ fn keyring(settings: &Settings, table: &Table) {
     print(table, "`get`, keyring", "10 secrets", &series, Limit::None, "about 8 ms a call");
 }
 
-fn print(table: &Table, label: &str, size: &str, series: &Series, limit: Limit, peers: &str) {
+pub(super) fn print(table: &Table, label: &str, size: &str, series: &Series, limit: Limit, peers: &str) {
     let mark = limit.mark(series.over_true.median);
     let elapsed = time(series.seconds.median);
     table.row(&[&label, &size, &ratio(series), &elapsed, &limit.text(""), &mark, &peers]);
