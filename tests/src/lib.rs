@@ -28,6 +28,7 @@ pub mod mounts;
 pub mod oidc_provider;
 pub mod ordinary_user;
 pub mod process;
+pub mod requirements;
 pub mod secret_service;
 pub mod signed_in;
 pub mod sockets;

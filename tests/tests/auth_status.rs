@@ -122,3 +122,18 @@ fn a_file_that_does_not_open_is_not_reported_as_signed_out() {
     fs::write(path(&home), "damaged").unwrap();
     home.run(["auth", "status", "--json"]).fails_as(6, "not_a_vault");
 }
+
+#[test]
+fn ae_04_there_is_a_default_environment_and_flag_and_variable_go_before_it() {
+    let home = Home::new();
+    home.write(".config/keyward/config.toml", "environment = \"configured.example\"\n");
+    let issuer = |home: &Home, more: &[&str]| {
+        let json = home.run([&["auth", "status", "--json"], more].concat()).json();
+        let rows = json["settings"].as_array().unwrap().clone();
+        rows.into_iter().find(|row| row["name"] == "issuer").unwrap()["value"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(issuer(&home, &[]), "https://auth.configured.example");
+    let home = home.with("KEYWARD_ENV", "variable.example");
+    assert_eq!(issuer(&home, &[]), "https://auth.variable.example");
+    assert_eq!(issuer(&home, &["--env", "flag.example"]), "https://auth.flag.example");
+}

@@ -237,10 +237,15 @@ impl Context {
         if variable("KEYWARD_AIR_GAP").is_some_and(|value| value != "0" && value != "false") {
             return Ok(Some(AirGap::Variable));
         }
-        // Without a home there is no configuration.
+        let Some((settings, path)) = self.settings()? else { return Ok(None) };
+        Ok(settings.air_gap.then_some(AirGap::Settings(path)))
+    }
+
+    /// Loads `config.toml`, with its path; `None` without a home, where there is no configuration.
+    fn settings(&self) -> Result<Option<(Settings, PathBuf)>, CommandError> {
         let Ok(directories) = self.directories() else { return Ok(None) };
         let path = directories.config().join(settings::FILE_NAME);
-        Ok(Settings::load(&path)?.air_gap.then_some(AirGap::Settings(path)))
+        Ok(Some((Settings::load(&path)?, path)))
     }
 
     /// Returns the whole environment, for a child.

@@ -25,6 +25,8 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub(crate) struct Settings {
     /// Use no network.
     pub(crate) air_gap: bool,
+    /// The environment of commands that name none and have no profile: a host.
+    pub(crate) environment: Option<String>,
 }
 
 /// The file as it is written. What is misspelt must not be without effect: an unknown setting is refused.
@@ -32,6 +34,7 @@ pub(crate) struct Settings {
 #[serde(deny_unknown_fields)]
 struct SettingsFile {
     air_gap: Option<Spanned<Value>>,
+    environment: Option<Spanned<Value>>,
 }
 
 impl Settings {
@@ -57,7 +60,7 @@ impl Settings {
             let message = format!("{} is not understood, line {line}", path.display());
             CommandError::new(Kind::UnreadableFile, message)
                 .because(why)
-                .hint("correct or remove the line; the settings are: `air_gap = true` or `false`")
+                .hint("correct or remove the line; the settings are: `air_gap = true` or `false`, `environment = \"HOST\"`")
         })
     }
 
@@ -67,11 +70,28 @@ impl Settings {
             TomlFault { line, why: "it is not UTF-8 text".to_owned() }
         })?;
         let file: SettingsFile = toml_text::read(text, "it has a setting that keyward does not know")?;
-        let Some(air_gap) = file.air_gap else { return Ok(Self::default()) };
-        let line = line_of(text, air_gap.span().start);
-        let fault = || TomlFault { line, why: "air_gap is true or false".to_owned() };
-        Ok(Self { air_gap: air_gap.as_ref().as_bool().ok_or_else(fault)? })
+        Ok(Self {
+            air_gap: of_type(text, file.air_gap, Value::as_bool, "air_gap is true or false")?
+                .unwrap_or_default(),
+            environment: of_type(text, file.environment, host, "environment is the name of a host")?,
+        })
     }
+}
+
+/// Takes a setting of the right type; the message about another one does not repeat it.
+fn of_type<T>(
+    text: &str,
+    setting: Option<Spanned<Value>>,
+    take: impl FnOnce(&Value) -> Option<T>,
+    why: &str,
+) -> Result<Option<T>, TomlFault> {
+    let Some(setting) = setting else { return Ok(None) };
+    let line = line_of(text, setting.span().start);
+    take(setting.as_ref()).map(Some).ok_or_else(|| TomlFault { line, why: why.to_owned() })
+}
+
+fn host(value: &Value) -> Option<String> {
+    value.as_str().filter(|host| !host.is_empty()).map(str::to_owned)
 }
 
 fn is_absent(error: &io::Error) -> bool {
@@ -92,8 +112,14 @@ mod tests {
 
     #[test]
     fn the_air_gap_is_on_or_off() {
-        assert_eq!(Settings::parse(b"air_gap = true"), Ok(Settings { air_gap: true }));
-        assert_eq!(Settings::parse(b"# off\nair_gap = false\n"), Ok(Settings { air_gap: false }));
+        let on = |text: &str| Settings::parse(text.as_bytes()).map(|settings| settings.air_gap);
+        assert_eq!((on("air_gap = true"), on("# off\nair_gap = false\n")), (Ok(true), Ok(false)));
+    }
+
+    #[test]
+    fn the_environment_is_a_host() {
+        let read = Settings::parse(b"environment = \"example.com\"").unwrap();
+        assert_eq!((read.environment.as_deref(), read.air_gap), (Some("example.com"), false));
     }
 
     #[test]
@@ -101,6 +127,8 @@ mod tests {
         for (text, line) in [
             (&b"air_gap = 1"[..], 1),
             (b"\nair_gap = \"true\"", 2),
+            (b"\nenvironment = \"\"", 2),
+            (b"environment = [\"example.com\"]", 1),
             (b"\n\nairgap = true", 3),
             (b"air_gap = true\n[network]\nproxy = 1", 2),
             (b"air_gap = true\nair_gap = true", 2),

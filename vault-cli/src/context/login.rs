@@ -23,6 +23,7 @@ pub(crate) struct SelectionWords {
     tenant: [Option<String>; 2],
     tenant_in_use: Option<String>,
     environment: [Option<String>; 2],
+    default_environment: Option<String>,
     base_url: [Option<String>; 2],
 }
 
@@ -35,7 +36,7 @@ impl SelectionWords {
             environment: given(&self.environment),
             base_url: given(&self.base_url),
             tenant_in_use: self.tenant_in_use.as_deref(),
-            default_environment: None,
+            default_environment: self.default_environment.as_deref(),
         };
         select(&asked, profiles).map_err(|error| selection_failed(&error))
     }
@@ -90,6 +91,7 @@ impl Context {
             tenant: [globals.tenant.as_ref().map(ToString::to_string), text_variable("KEYWARD_TENANT")?],
             tenant_in_use: self.tenant_in_use()?.map(|tenant| tenant.to_string()),
             environment: [globals.env.clone(), text_variable("KEYWARD_ENV")?],
+            default_environment: self.settings()?.and_then(|(settings, _)| settings.environment),
             base_url: [globals.base_url.clone(), text_variable("KEYWARD_BASE_URL")?],
         })
     }
