@@ -103,6 +103,24 @@ fn vault_put_and_vault_list_have_the_help_of_put_and_list() {
 }
 
 #[test]
+fn ec_09_every_command_takes_an_api_key() {
+    let home = Home::new();
+    for command in COMMANDS {
+        let text = help(&home, command, "--help");
+        assert!(text.contains("--api-key <KEY>"), "{command}");
+    }
+}
+
+#[test]
+fn se_09_no_option_takes_a_password() {
+    let home = Home::new();
+    for command in COMMANDS {
+        let text = help(&home, command, "--help");
+        assert!(!text.contains("--password") && !text.contains("--username"), "{command}");
+    }
+}
+
+#[test]
 fn help_and_version_need_neither_home_nor_vault() {
     let home = Home::new();
     for flag in ["--help", "-h", "--version", "-V"] {

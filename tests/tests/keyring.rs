@@ -141,6 +141,18 @@ fn a_foreign_text_in_the_entry_is_refused_and_never_overwritten() {
 }
 
 #[test]
+fn ae_12_an_entry_is_named_after_the_file_and_the_slot_as_the_readme_says() {
+    let home = with_vault();
+    let script = "step status status --json; secret-tool lookup service keyward username \
+        $(sed 's/.*\"vault_id\":\"\\([0-9a-f]*\\)\".*\"id\":\"\\([0-9a-f]*\\)\".*/\\1:\\2/' $steps/status.out) \
+        > $steps/found.out; echo 0 > $steps/found.code; : > $steps/found.err";
+    let steps = home.login(PASSWORD, script);
+    assert!(steps["found"].text().starts_with("kwk1_"), "no entry of that name");
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains("service `keyward`, user name `VAULT-ID:SLOT-ID`"));
+}
+
+#[test]
 fn a_removed_slot_takes_its_entry_along() {
     let home = with_vault();
     let script = "step env slot add machine; entries before

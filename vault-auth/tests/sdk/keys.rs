@@ -111,3 +111,12 @@ fn what_is_given_is_chosen_as_the_command_line_does() {
     assert_eq!(chosen(token).unwrap(), "Bearer two");
     assert!(matches!(chosen(GivenCredentials::default()), Err(AuthError::NotAuthenticated { .. })));
 }
+
+#[test]
+fn es_14_the_documentation_warns_of_keys_where_everybody_can_read_them() {
+    let documentation = include_str!("../../src/sdk.rs").lines().take_while(|line| line.starts_with("//!"));
+    let text: String = documentation.flat_map(|line| [line.trim_start_matches("//!"), ""]).collect();
+    for place in ["code that is committed", "browsers", "phones"] {
+        assert!(text.contains(place), "{place}: {text}");
+    }
+}
