@@ -8,7 +8,7 @@ use vault_core::secret::SecretString;
 
 use crate::clock::UnixTime;
 use crate::device::PendingLogin;
-use crate::profile::ProfileName;
+use crate::profile::{Profile, ProfileName};
 use crate::session::SessionKey;
 use crate::session_file::{SessionFile, SessionFileError, new_id, record_name};
 use crate::stored_session::{Held, Login, RecordError, decode_json, encode_json};
@@ -20,8 +20,10 @@ pub struct BegunLogin {
     pub key: SessionKey,
     /// What is known of it so far.
     pub login: Login,
-    /// The profile that it is for.
-    pub profile: Option<ProfileName>,
+    /// The profile that will point to it.
+    pub profile: ProfileName,
+    /// What the profile will say.
+    pub settings: Profile,
     /// The client's secret, where it has one.
     pub client_secret: Option<SecretString>,
     /// What was asked for.
@@ -50,7 +52,8 @@ impl BegunLogin {
             schema: SCHEMA,
             key: Cow::Borrowed(&self.key),
             login: Cow::Borrowed(&self.login),
-            profile: self.profile.clone(),
+            profile: Cow::Borrowed(&self.profile),
+            settings: Cow::Borrowed(&self.settings),
             client_secret: self.client_secret.as_ref().map(Held::Lent),
             scopes: Cow::Borrowed(&self.scopes),
             audience: self.audience.as_deref().map(Cow::Borrowed),
@@ -114,7 +117,8 @@ struct Record<'r> {
     schema: u32,
     key: Cow<'r, SessionKey>,
     login: Cow<'r, Login>,
-    profile: Option<ProfileName>,
+    profile: Cow<'r, ProfileName>,
+    settings: Cow<'r, Profile>,
     client_secret: Option<Held<'r>>,
     scopes: Cow<'r, [String]>,
     audience: Option<Cow<'r, str>>,
@@ -127,7 +131,8 @@ impl Record<'_> {
         Some(BegunLogin {
             key: self.key.into_owned(),
             login: self.login.into_owned(),
-            profile: self.profile,
+            profile: self.profile.into_owned(),
+            settings: self.settings.into_owned(),
             client_secret: self.client_secret.and_then(Held::into_owned),
             scopes: self.scopes.into_owned(),
             audience: self.audience.map(Cow::into_owned),

@@ -86,6 +86,14 @@ pub struct Profile {
     pub audience: Option<String>,
     /// Hosts other than the issuer's whose pages may be opened for a login.
     pub verification_hosts: Vec<String>,
+    /// Where roles stand in the ID token, as a JSON pointer (RFC 6901) such as `/realm_access/roles`.
+    pub roles_claim: Option<String>,
+    /// Where a device login starts, of a provider without discovery.
+    pub device_endpoint: Option<String>,
+    /// Where tokens are given, of a provider without discovery.
+    pub token_endpoint: Option<String>,
+    /// Where tokens are revoked, of a provider without discovery.
+    pub revocation_endpoint: Option<String>,
 }
 
 impl Profile {
@@ -104,10 +112,14 @@ impl Profile {
             "audience" => self.audience = text,
             "base-url" => self.base_url = text,
             "client-id" => self.client_id = text,
+            "device-endpoint" => self.device_endpoint = text,
             "env" => self.environment = text,
             "issuer" => self.issuer = text,
+            "revocation-endpoint" => self.revocation_endpoint = text,
+            "roles-claim" => self.roles_claim = text,
             "scopes" => self.scopes = list(),
             "tenant" => self.tenant = text,
+            "token-endpoint" => self.token_endpoint = text,
             "verification-hosts" => self.verification_hosts = list(),
             _ => return Err(ProfileError::NoSuchSetting(setting.to_owned())),
         }
@@ -116,8 +128,20 @@ impl Profile {
 }
 
 /// The settings that [`Profile::set`] knows.
-pub const SETTINGS: [&str; 8] =
-    ["audience", "base-url", "client-id", "env", "issuer", "scopes", "tenant", "verification-hosts"];
+pub const SETTINGS: [&str; 12] = [
+    "audience",
+    "base-url",
+    "client-id",
+    "device-endpoint",
+    "env",
+    "issuer",
+    "revocation-endpoint",
+    "roles-claim",
+    "scopes",
+    "tenant",
+    "token-endpoint",
+    "verification-hosts",
+];
 
 /// Why profiles are not changed.
 #[derive(Debug, thiserror::Error)]

@@ -126,6 +126,10 @@ fn a_device_key_that_can_not_be_read_is_not_replaced() {
     assert_eq!(good.len(), 16);
 }
 
+fn settings() -> Profile {
+    Profile { issuer: Some("https://id.example".into()), ..Profile::default() }
+}
+
 fn begun(expires_at: i64) -> BegunLogin {
     let request = format!(
         "{{\"device_code\":\"canary-code\",\"user_code\":\"WDJB-MJHT\",\"verification\":\"https://id.example/device\",\
@@ -134,7 +138,8 @@ fn begun(expires_at: i64) -> BegunLogin {
     BegunLogin {
         key: key(),
         login: Login { token_endpoint: "https://id.example/token".into(), ..Login::default() },
-        profile: Some(name("prod")),
+        profile: name("prod"),
+        settings: settings(),
         client_secret: Some(secret("canary-secret")),
         scopes: vec!["openid".into()],
         audience: Some("api".into()),
@@ -148,8 +153,8 @@ fn a_login_that_one_process_begins_another_completes() {
     let id = begun(START + 900).save(&file, START).unwrap();
     let read = BegunLogin::load(&open(home.path()), &id).unwrap().unwrap();
     assert_eq!(
-        (&read.key, read.profile, &read.scopes[..]),
-        (&key(), Some(name("prod")), &["openid".into()][..])
+        (&read.key, read.profile, read.settings, &read.scopes[..]),
+        (&key(), name("prod"), settings(), &["openid".into()][..])
     );
     assert_eq!(read.client_secret.unwrap().expose_secret(), "canary-secret");
     assert_eq!(
