@@ -24,6 +24,7 @@ pub mod http_server;
 pub mod identity_provider;
 pub mod injection;
 pub mod keyring;
+pub mod logins;
 pub mod mounts;
 pub mod oidc_provider;
 pub mod ordinary_user;

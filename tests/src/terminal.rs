@@ -104,6 +104,11 @@ impl Terminal {
         }
     }
 
+    /// Returns what was shown so far, as far as it was waited for.
+    pub fn shown_so_far(&self) -> &str {
+        &self.seen[..self.searched]
+    }
+
     /// Waits for a prompt that hides what is typed: the terminal has to stop echoing.
     #[track_caller]
     pub fn wait_for_hidden(&mut self, prompt: &str) -> &mut Self {

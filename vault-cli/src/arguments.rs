@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{EnumValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 use vault_core::name::{TenantId, WorkspaceId};
@@ -46,8 +47,8 @@ pub(crate) struct Globals {
     #[arg(long, global = true, value_name = "TIME", value_parser = duration, help_heading = GLOBAL)]
     pub(crate) timeout: Option<Duration>,
     /// Look in or write to this scope alone
-    #[arg(long, global = true, value_name = "SCOPE", help_heading = GLOBAL)]
-    pub(crate) scope: Option<ScopeKind>,
+    #[arg(long, global = true, value_name = "SCOPE", value_parser = scope_kind(), help_heading = GLOBAL)]
+    pub(crate) scope: Option<ScopeArgument>,
     /// Open no network socket and skip cloud providers [env: KEYWARD_AIR_GAP; config.toml: air_gap]
     #[arg(long, global = true, help_heading = GLOBAL)]
     pub(crate) air_gap: bool,
@@ -72,6 +73,41 @@ pub(crate) struct Globals {
     /// Use colour on stderr
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = GLOBAL)]
     pub(crate) color: ColorWhen,
+}
+
+impl Globals {
+    /// Returns the scope of secrets that is meant.
+    pub(crate) const fn scope_kind(&self) -> Option<ScopeKind> {
+        match &self.scope {
+            Some(ScopeArgument::Secrets(kind)) => Some(*kind),
+            _ => None,
+        }
+    }
+}
+
+/// What `--scope` says: one word, with two meanings. clap knows one type for the option of one name, also where a
+/// command gives it a meaning of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ScopeArgument {
+    /// What a provider is asked for.
+    Oauth(String),
+    /// Where secrets are.
+    Secrets(ScopeKind),
+}
+
+impl ScopeArgument {
+    /// Reads a scope of a provider (RFC 6749 §3.3).
+    pub(crate) fn oauth(text: &str) -> Result<Self, &'static str> {
+        let is_token = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+        if !text.is_empty() && text.bytes().all(is_token) {
+            return Ok(Self::Oauth(text.to_owned()));
+        }
+        Err("a scope is one word of visible characters; repeat the option for more")
+    }
+}
+
+fn scope_kind() -> impl TypedValueParser<Value = ScopeArgument> {
+    EnumValueParser::<ScopeKind>::new().map(ScopeArgument::Secrets)
 }
 
 const GLOBAL: &str = "Global options";

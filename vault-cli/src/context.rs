@@ -25,6 +25,8 @@ use crate::settings::{self, Settings};
 use crate::ui::Ui;
 use crate::workspace;
 
+pub(crate) use login::SelectionWords;
+
 /// The variable with the recovery code of the vault, for `--recovery`.
 pub(crate) const RECOVERY_CODE: &str = "KEYWARD_RECOVERY_CODE";
 /// The variable with the code of a bundle.
@@ -166,7 +168,7 @@ impl Context {
     /// Finds workspace and tenant.
     pub(crate) fn place(&self) -> Result<Place, CommandError> {
         let tenant = self.tenant()?;
-        let only = self.globals.scope;
+        let only = self.globals.scope_kind();
         if let Some(workspace) = self.named_workspace()? {
             return Ok(Place { tenant, workspace, claimed_by: None, only });
         }

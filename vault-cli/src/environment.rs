@@ -103,7 +103,7 @@ type Variables = BTreeMap<OsString, OsString>;
 type Secret<'a> = (&'a SecretName, &'a SecretBytes);
 
 /// Tells whether a variable is for keyward alone.
-fn is_own(name: impl AsRef<OsStr>) -> bool {
+pub(crate) fn is_own(name: impl AsRef<OsStr>) -> bool {
     name.as_ref().as_bytes().starts_with(b"KEYWARD_")
 }
 

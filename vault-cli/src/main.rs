@@ -1,6 +1,7 @@
 //! The `keyward` binary: arguments, context, library, report, output, in that order.
 
 mod arguments;
+mod browser;
 mod child;
 mod command_line;
 mod commands;

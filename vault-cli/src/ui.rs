@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use anstream::{AutoStream, ColorChoice};
-use anstyle::{AnsiColor, Style};
+use anstyle::{AnsiColor, Color, Style};
+use rustix::termios::tcgetwinsize;
 use vault_core::name::escape_deceptive;
 use vault_core::secret::{SecretBytes, SecretString};
 
@@ -17,6 +18,9 @@ use crate::error::CommandError;
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default();
+const PICTURE: Style = Style::new()
+    .fg_color(Some(Color::Ansi(AnsiColor::Black)))
+    .bg_color(Some(Color::Ansi(AnsiColor::BrightWhite)));
 
 /// The longest line that a terminal hands over (`termios(3)`), in bytes. Less would leave the rest of the line to
 /// the next prompt.
@@ -69,6 +73,11 @@ impl Ui {
         self.may_prompt
     }
 
+    /// Tells whether a person sees what is said, and can act on it.
+    pub(crate) fn is_attended(self) -> bool {
+        self.may_prompt && io::stderr().is_terminal()
+    }
+
     /// Says something that the person should know but need not act on.
     pub(crate) fn note(self, text: &str) {
         if !self.quiet {
@@ -79,6 +88,19 @@ impl Ui {
     /// Says several things, each on a line. What of them comes from elsewhere has to be escaped before.
     pub(crate) fn notes(self, lines: &str) {
         lines.lines().for_each(|line| self.note(line));
+    }
+
+    /// Says what the person has to do next, or has to know before they do. `--quiet` does not hide it.
+    pub(crate) fn instruct(self, text: &str) {
+        self.line(Style::new(), "", text);
+    }
+
+    /// Shows rows of a picture, dark on light whatever the colours of the terminal are: a camera reads no other.
+    pub(crate) fn picture(self, rows: &[String]) {
+        let mut stderr = AutoStream::always(io::stderr()).lock();
+        for row in rows {
+            drop(writeln!(stderr, "    {PICTURE}{row}{PICTURE:#}"));
+        }
     }
 
     /// Says something for `--verbose`.
@@ -187,12 +209,18 @@ impl Ui {
     }
 }
 
+/// Returns how many columns the terminal of stderr has, where it says so.
+pub(crate) fn columns() -> Option<usize> {
+    tcgetwinsize(io::stderr()).ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
 fn no_terminal(error: &io::Error) -> CommandError {
     CommandError::usage("cannot ask on the terminal").caused_by(error)
 }
 
 /// While it lives, Ctrl-C does not end the process, so that a hidden prompt can put the terminal back
 /// first. The prompt itself reports the key. Later Ctrl-C ends the process again.
+#[derive(Debug)]
 struct SigintHeld(&'static AtomicBool);
 
 /// Whether Ctrl-C ends the process, once a prompt has installed a handler for it. The handler then stays for
@@ -215,6 +243,32 @@ impl SigintHeld {
 impl Drop for SigintHeld {
     fn drop(&mut self) {
         self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// While it lives, Ctrl-C does not end the process but is noted, so that what was begun can be left in order.
+#[derive(Debug)]
+pub(crate) struct CtrlC {
+    noted: Arc<AtomicBool>,
+    _held: SigintHeld,
+}
+
+impl CtrlC {
+    /// Notes Ctrl-C from now on.
+    ///
+    /// # Errors
+    ///
+    /// The system takes no handler.
+    pub(crate) fn noted() -> Result<Self, CommandError> {
+        let (held, noted) = (SigintHeld::new()?, Arc::<AtomicBool>::default());
+        signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&noted))
+            .map_err(|error| no_terminal(&error))?;
+        Ok(Self { noted, _held: held })
+    }
+
+    /// Tells whether it was pressed.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.noted.load(Ordering::SeqCst)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `auth`: sign in and out, show who is signed in, and hand tokens over. The commands are called here.
 
+pub(crate) mod login;
 pub(crate) mod logout;
 mod refresh;
 pub(crate) mod status;
@@ -25,6 +26,8 @@ pub(crate) struct AuthArguments {
 
 #[derive(Debug, Subcommand)]
 enum AuthCommand {
+    // Boxed: it has more options than all the others together.
+    Login(Box<login::LoginArguments>),
     #[command(visible_alias = "revoke")]
     Logout(logout::LogoutArguments),
     Status(status::StatusArguments),
@@ -36,6 +39,7 @@ enum AuthCommand {
 /// Runs one of the commands.
 pub(crate) fn dispatch(ctx: &Context, args: &AuthArguments) -> ExitCode {
     match &args.command {
+        AuthCommand::Login(args) => finish(ctx.ui, "auth login", login::run(ctx, args)),
         AuthCommand::Logout(args) => finish(ctx.ui, "auth logout", logout::run(ctx, args)),
         AuthCommand::Status(args) => finish(ctx.ui, "auth status", status::run(ctx, args)),
         AuthCommand::Token(args) => token::dispatch(ctx, args),

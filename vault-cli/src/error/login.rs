@@ -6,7 +6,9 @@ use std::path::Path;
 use vault_auth::credential::CredentialError;
 use vault_auth::device::{DeviceError, PollError};
 use vault_auth::grant::GrantError;
+use vault_auth::id_token::IdTokenError;
 use vault_auth::lock::LockError;
+use vault_auth::login::LoginError;
 use vault_auth::metadata::MetadataError;
 use vault_auth::profile::ProfileError;
 use vault_auth::refresh::RefreshError;
@@ -168,16 +170,48 @@ pub(crate) fn device_failed(error: &DeviceError) -> CommandError {
     }
 }
 
-/// Makes the error of a login that nobody approved.
-pub(crate) fn poll_failed(error: &PollError, again: &str) -> CommandError {
+/// Makes the error of a login that nobody approved; `again` completes it later, where anything does.
+pub(crate) fn poll_failed(error: &PollError, again: Option<&str>) -> CommandError {
     let failed = |kind| CommandError::new(kind, error.to_string()).caused_by_sources_of(error);
     match error {
         PollError::Cancelled => CommandError::interrupted(),
         PollError::Server(error) => grant_failed(error),
-        PollError::TimedOut { .. } => {
-            failed(Kind::NotApproved).hint(format!("the code is still good: `{again}`"))
+        PollError::TimedOut { .. } => match again {
+            Some(again) => failed(Kind::NotApproved).hint(format!("the code is still good: `{again}`")),
+            None => failed(Kind::NotApproved).hint(LOGIN_AGAIN),
+        },
+        _ => failed(Kind::NotSignedIn).hint(LOGIN_AGAIN),
+    }
+}
+
+const LOGIN_AGAIN: &str = "`keyward auth login` starts another login";
+
+/// Makes the error of an ID token that is not believed.
+pub(crate) fn id_token_failed(error: &IdTokenError) -> CommandError {
+    let failed = CommandError::new(Kind::Configuration, error.to_string());
+    match error {
+        IdTokenError::Expired { .. } | IdTokenError::NotYetValid { .. } => {
+            failed.hint("`keyward auth doctor` compares the clocks")
         }
-        _ => failed(Kind::NotSignedIn).hint("`keyward auth login` starts another login"),
+        _ => failed.hint("do not sign in there until whoever runs the provider can say why"),
+    }
+}
+
+/// Makes the error of a login that is not stored, because of who is signed in already.
+pub(crate) fn login_refused(error: &LoginError) -> CommandError {
+    CommandError::new(Kind::Refused, error.to_string())
+        .hint("`keyward auth login --force` takes the new login; `--tenant T` or `--client-id ID` keeps both")
+}
+
+/// Makes the error of a backend that was asked about a credential that is not stored yet.
+pub(crate) fn verification_failed(error: &GrantError, what: &str) -> CommandError {
+    match error {
+        GrantError::Rejected { host, .. } => CommandError::new(
+            Kind::Rejected,
+            format!("{host} does not accept the {what}; nothing was stored"),
+        )
+        .hint("give the whole of it, and the backend that it is for: `--base-url URL`"),
+        error => grant_failed(error).because("nothing was stored"),
     }
 }
 

@@ -155,7 +155,7 @@ impl LoginFacts {
             tenant: session.key().tenant.clone(),
             environment: login.issuer.clone(),
             base_url: login.base_url.clone(),
-            method: "device login",
+            method: method_of(session),
             state,
             account: login.user.email.clone().or_else(|| login.user.subject.clone()),
             roles: login.user.roles.clone(),
@@ -194,6 +194,11 @@ impl LoginFacts {
             why: facts.verified_at.is_none().then(|| "no backend was asked".to_owned()),
         }
     }
+}
+
+/// Says how somebody signed in: a token that was handed over has nobody who gives another one.
+pub(super) fn method_of(session: &StoredSession) -> &'static str {
+    if session.login().token_endpoint.is_empty() { "token" } else { "device login" }
 }
 
 /// Says what may be done with a session, and why not more.
@@ -339,6 +344,6 @@ fn row<T: ToString>(name: &'static str, chosen: Option<&Chosen<T>>) -> SettingRo
     SettingRow { name, value: chosen.map(|chosen| chosen.value.to_string()), source }
 }
 
-fn os() -> String {
+pub(super) fn os() -> String {
     format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)
 }
