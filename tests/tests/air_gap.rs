@@ -14,12 +14,16 @@ use keyward_tests::{Home, require};
 const BUS: &str = "unix:path=/nonexistent/bus";
 
 /// What is typed, what stdin has, and the exit code. Every command has a line; it is known by its first words.
-const CASES: [(&str, &str, i32); 87] = [
+const CASES: [(&str, &str, i32); 91] = [
     ("anchor accept", "", 1),
     ("anchor off", "", 0),
     ("anchor on", "", 0),
     ("anchor on --vault new/vault", "", 4),
     ("anchor status", "", 0),
+    ("auth login", "", 10),
+    ("auth login --begin --env id.example", "", 10),
+    ("auth login --complete 00", "", 10),
+    ("auth login --with-api-key", "key", 0),
     ("bundle create new --code", "", 0),
     ("bundle create new --light", "", 2),
     ("bundle open b", "", 0),

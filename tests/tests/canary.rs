@@ -19,11 +19,17 @@ const KEY: &str = "kwk1_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh-gfp9k";
 
 /// What is typed, what stdin has, and the exit code; `@` in what stdin has stands for the canary. Every command
 /// has a line; it is known by its first words.
-const CASES: [(&str, &str, i32); 102] = [
+const CASES: [(&str, &str, i32); 108] = [
     ("anchor accept", "", 1),
     ("anchor off", "", 0),
     ("anchor on", "", 0),
     ("anchor status", "", 0),
+    ("auth login", "", 3),
+    ("auth login --begin --issuer http://127.0.0.1:9", "", 9),
+    ("auth login --with-api-key", "@", 0),
+    ("auth login --with-api-key", "@ @", 3),
+    ("auth login --with-api-key --base-url http://127.0.0.1:9", "@", 9),
+    ("auth login --with-token", "@", 0),
     ("bundle create new --code", "", 0),
     ("bundle create new", "", 2),
     ("bundle open b", "", 0),
@@ -330,6 +336,7 @@ fn a_value_that_is_given_otherwise_is_in_no_arguments() {
         ("put A --value-fd 0", CANARY),
         ("import good.env", ""),
         ("import -", &format!("B={CANARY}\n")),
+        ("auth login --with-api-key", CANARY),
         ("bundle open b --on-conflict overwrite", ""),
         ("rollback STDIN --to 1", ""),
         ("run -- sh -c true", ""),
@@ -360,6 +367,8 @@ fn no_value_is_written_to_any_file_not_even_for_a_moment() {
         ("put A", CANARY),
         ("put A @key", ""),
         ("import good.env", ""),
+        ("auth login --with-api-key", CANARY),
+        ("auth login --with-token", CANARY),
         ("rollback STDIN --to 1", ""),
         ("run -- sh -c true", ""),
         ("run --only STDIN -- nosuch", ""),

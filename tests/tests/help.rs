@@ -2,7 +2,7 @@
 
 use keyward_tests::Home;
 
-const COMMANDS: [&str; 43] = [
+const COMMANDS: [&str; 44] = [
     "init",
     "put",
     "get",
@@ -44,6 +44,7 @@ const COMMANDS: [&str; 43] = [
     "slot list",
     "slot rm",
     "rekey",
+    "auth login",
     "completions",
     "man",
 ];

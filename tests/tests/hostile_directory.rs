@@ -34,11 +34,13 @@ OPENAI_API_KEY=hostile
 ";
 
 /// What is typed. Every command has a line; it is known by its first words.
-const LINES: [&str; 41] = [
+const LINES: [&str; 43] = [
     "anchor accept",
     "anchor off",
     "anchor on",
     "anchor status",
+    "auth login",
+    "auth login --begin --issuer http://127.0.0.1:9",
     "bundle create new --code",
     "bundle open b",
     "completions bash",

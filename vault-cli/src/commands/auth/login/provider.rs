@@ -158,8 +158,12 @@ impl Provider {
             None => (ctx.timeout(), None),
         };
         let waiting = Waiting::new(ctx.ui, &ctrl_c);
-        let tokens = poll(&begun.pending, &self.endpoint(), &SystemClock::new(), limit, &waiting)
-            .map_err(|error| poll_failed(&error, again))?;
+        let tokens = poll(&begun.pending, &self.endpoint(), &SystemClock::new(), limit, &waiting).map_err(
+            |error| {
+                waiting.end_line(&error);
+                poll_failed(&error, again)
+            },
+        )?;
         let user = self.identify(&begun, &tokens);
         let BegunLogin { key, login, profile, settings, client_secret, .. } = begun;
         let login = Login { signed_in_at: tokens.received_at, ..login };

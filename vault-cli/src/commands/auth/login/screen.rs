@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fmt::Display;
 
-use vault_auth::device::{Drift, Opening, PollWatch};
+use vault_auth::device::{Drift, Opening, PollError, PollWatch};
 use vault_auth::grant::GrantError;
 use vault_auth::pending::BegunLogin;
 use vault_core::source::machine;
@@ -88,6 +88,13 @@ pub(super) struct Waiting<'w> {
 impl<'w> Waiting<'w> {
     pub(super) const fn new(ui: Ui, ctrl_c: &'w CtrlC) -> Self {
         Self { ui, ctrl_c, troubled: Cell::new(false) }
+    }
+
+    /// Ends the line in which the terminal shows the keys of Ctrl-C.
+    pub(super) fn end_line(&self, error: &PollError) {
+        if matches!(error, PollError::Cancelled) && self.ui.is_attended() {
+            self.ui.instruct("");
+        }
     }
 }
 

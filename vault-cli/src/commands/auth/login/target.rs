@@ -31,6 +31,9 @@ pub(super) struct TargetArguments {
     /// Ask for tokens that are for this audience
     #[arg(long, value_name = "AUDIENCE")]
     audience: Option<String>,
+    /// Take roles from this claim of the ID token, a JSON pointer such as /realm_access/roles
+    #[arg(long, value_name = "POINTER")]
+    roles_claim: Option<String>,
     /// Start logins here, at a provider without discovery
     #[arg(long, value_name = "URL", value_parser = Address::parse, requires = "token_endpoint")]
     device_endpoint: Option<Address>,
@@ -162,6 +165,7 @@ impl TargetArguments {
         profile.tenant = given(words.tenant(), profile.tenant);
         profile.client_id = given(self.client_id.as_deref(), profile.client_id);
         profile.audience = given(self.audience.as_deref(), profile.audience);
+        profile.roles_claim = given(self.roles_claim.as_deref(), profile.roles_claim);
         if !self.scopes.is_empty() {
             profile.scopes = self.scopes.iter().filter_map(oauth_scope).collect();
         }
