@@ -37,7 +37,6 @@ fn ec_01_se_01_a_key_that_the_backend_takes_is_stored_with_device_os_and_fingerp
     said.succeeds();
     for line in [
         "signed in to tenant 'acme' as ana@example.com\n",
-        "User:         7\n",
         &format!("Key:          {MASKED}\n"),
         "Device:       ",
         "OS:           linux ",
@@ -45,6 +44,7 @@ fn ec_01_se_01_a_key_that_the_backend_takes_is_stored_with_device_os_and_fingerp
     ] {
         assert!(said.stderr.contains(line), "{line}: {said}");
     }
+    assert_eq!(said.text(), "Logged in as 7\n");
     assert!(!said.to_string().contains(SECRET) && !said.stderr.contains("unverified"), "{said}");
     let asked = backend.requests(WHOAMI);
     assert_eq!(asked[0].header("authorization"), Some(format!("Bearer {API_KEY}").as_str()));

@@ -84,7 +84,8 @@ impl Report for LoginReport {
     fn write_data(&self, out: &mut dyn Write, terminal: bool) -> io::Result<()> {
         match self {
             Self::Begun(report) => report.write_data(out, terminal),
-            Self::Overridden(_) | Self::SignedIn(_) => Ok(()),
+            Self::Overridden(_) => Ok(()),
+            Self::SignedIn(report) => report.write_data(out, terminal),
         }
     }
 

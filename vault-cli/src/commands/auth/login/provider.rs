@@ -228,5 +228,5 @@ pub(super) fn issuer_of(login: &Login) -> Result<Address, CommandError> {
     })
 }
 
-/// What the login of a reference asks for, where a provider knows of it.
+/// The scope by which providers tell the command line from other programs, where they do.
 const DEFAULT_SCOPE: &str = "cli";

@@ -1,10 +1,13 @@
 //! What a login says when it is done: who, where, as what, and for how long.
 
+use std::io::{self, Write};
+
 use serde::Serialize;
 use vault_auth::api_key::StoredApiKey;
 use vault_auth::profile::ProfileName;
 use vault_auth::stored_session::StoredSession;
 use vault_auth::token::TokenType;
+use vault_core::name::escape_deceptive;
 use vault_core::source::machine;
 
 use super::target::Target;
@@ -136,7 +139,6 @@ impl SignedInReport {
         let state =
             if self.verified { "" } else { "unverified (no backend was asked; --base-url names one)" };
         let mut rows = vec![
-            ("User", text(&self.user_id)),
             ("Profile", self.profile.clone()),
             ("Roles", self.roles.join(", ")),
             ("Key", text(&self.masked_key)),
@@ -154,6 +156,14 @@ impl SignedInReport {
 }
 
 impl Report for SignedInReport {
+    fn write_data(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
+        let already = if self.state == "signed_in" { "Logged in" } else { "Already logged in" };
+        match &self.user_id {
+            Some(user_id) => writeln!(out, "{already} as {}", escape_deceptive(user_id)),
+            None => Ok(()),
+        }
+    }
+
     fn summary(&self) -> Option<String> {
         let rows = self.rows().into_iter();
         let rows = rows.map(|(name, value)| format!("{:<14}{value}", format!("{name}:")));
