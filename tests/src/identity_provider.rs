@@ -24,8 +24,14 @@ pub const JWKS: &str = "/jwks";
 /// Where tokens are revoked.
 pub const REVOKE: &str = "/revoke";
 
+/// Where a backend lists its tenants.
+pub const TENANTS: &str = "/v1/tenants";
+
 /// Where tokens are given.
 pub const TOKEN: &str = "/token";
+
+/// Where the provider says who a token is for.
+pub const USERINFO: &str = "/userinfo";
 
 /// Where a backend says who somebody is.
 pub const WHOAMI: &str = "/v1/whoami";
@@ -201,7 +207,9 @@ impl State {
                 self.grants.revoke(&request.field("token").unwrap_or_default());
                 Reply::empty(200)
             }
+            TENANTS => self.tenants(request),
             TOKEN => self.token(request),
+            USERINFO => self.userinfo(request),
             WHOAMI => self.whoami(request),
             _ => Reply::text(404, "text/html", "<h1>nothing here</h1>"),
         }
@@ -214,6 +222,7 @@ impl State {
             "token_endpoint": at(TOKEN),
             "device_authorization_endpoint": at(DEVICE),
             "revocation_endpoint": at(REVOKE),
+            "userinfo_endpoint": at(USERINFO),
             "jwks_uri": at(JWKS),
             "scopes_supported": ["openid", "offline_access", "email"],
             "dpop_signing_alg_values_supported": ["ES256"],
@@ -272,9 +281,30 @@ impl State {
         )
     }
 
-    fn whoami(&self, request: &Request) -> Reply {
+    fn accepts(&self, request: &Request) -> bool {
         let token = request.header("authorization").and_then(|header| header.strip_prefix("Bearer "));
-        if !token.is_some_and(|token| self.grants.accepts(token) || token.starts_with("kw_")) {
+        token.is_some_and(|token| self.grants.accepts(token) || token.starts_with("kw_"))
+    }
+
+    fn tenants(&self, request: &Request) -> Reply {
+        if !self.accepts(request) {
+            return Reply::error(401, "invalid_token");
+        }
+        let tenants =
+            json!([{ "id": "acme", "name": "Acme Corporation" }, { "id": "globex", "name": "Globex" }]);
+        Reply::json(200, &json!({ "tenants": tenants }))
+    }
+
+    fn userinfo(&self, request: &Request) -> Reply {
+        if !self.accepts(request) {
+            return Reply::error(401, "invalid_token");
+        }
+        let email = format!("{}@example.com", self.subject);
+        Reply::json(200, &json!({ "sub": self.subject, "email": email }))
+    }
+
+    fn whoami(&self, request: &Request) -> Reply {
+        if !self.accepts(request) {
             return Reply::error(401, "invalid_token");
         }
         let email = format!("{}@example.com", self.subject);

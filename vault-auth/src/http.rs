@@ -106,6 +106,16 @@ impl HttpClient {
         self.skews.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied()
     }
 
+    /// Asks for `address` without a credential, and returns the status of the answer: whatever it is, the server is
+    /// there.
+    ///
+    /// # Errors
+    ///
+    /// [`GrantError`] where no answer came.
+    pub fn reach(&self, address: &Address) -> Result<u16, GrantError> {
+        self.send(&Request::get(address)).map(|answer| answer.status)
+    }
+
     pub(crate) fn clock(&self) -> &dyn Clock {
         self.clock.as_ref()
     }

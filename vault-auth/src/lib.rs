@@ -36,7 +36,13 @@ pub mod id_token;
 
 pub mod revocation;
 
+pub mod protected;
+
 pub mod whoami;
+
+pub mod userinfo;
+
+pub mod tenants;
 
 pub mod journal;
 

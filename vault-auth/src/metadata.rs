@@ -73,6 +73,8 @@ pub struct Metadata {
     pub device_authorization_endpoint: Option<Address>,
     /// Where tokens are revoked.
     pub revocation_endpoint: Option<Address>,
+    /// Where it says who a token is for.
+    pub userinfo_endpoint: Option<Address>,
     /// Where the keys are that ID tokens are signed with.
     pub jwks_uri: Option<Address>,
     /// The scopes that can be asked for, where the issuer lists them.
@@ -123,6 +125,7 @@ impl Metadata {
             token_endpoint: endpoints.token,
             device_authorization_endpoint: Some(endpoints.device_authorization),
             revocation_endpoint: endpoints.revocation,
+            userinfo_endpoint: None,
             jwks_uri: None,
             scopes_supported: None,
             dpop_algorithms: Vec::new(),
@@ -139,6 +142,18 @@ impl Metadata {
         self.device_authorization_endpoint.as_ref().ok_or_else(|| MetadataError::Missing {
             host: self.token_endpoint.host(),
             endpoint: "device authorization endpoint",
+        })
+    }
+
+    /// Returns where the issuer says who a token is for.
+    ///
+    /// # Errors
+    ///
+    /// [`MetadataError::Missing`] for an issuer that does not say it.
+    pub fn userinfo(&self) -> Result<&Address, MetadataError> {
+        self.userinfo_endpoint.as_ref().ok_or_else(|| MetadataError::Missing {
+            host: self.token_endpoint.host(),
+            endpoint: "userinfo endpoint",
         })
     }
 
@@ -162,6 +177,8 @@ struct Said {
     device_authorization_endpoint: Option<String>,
     #[serde(default, deserialize_with = "server_json::text")]
     revocation_endpoint: Option<String>,
+    #[serde(default, deserialize_with = "server_json::text")]
+    userinfo_endpoint: Option<String>,
     #[serde(default, deserialize_with = "server_json::text")]
     jwks_uri: Option<String>,
     #[serde(default, deserialize_with = "server_json::texts")]
@@ -191,6 +208,7 @@ impl Said {
             token_endpoint,
             device_authorization_endpoint: endpoint(&host, "device authorization endpoint", device)?,
             revocation_endpoint: endpoint(&host, "revocation endpoint", self.revocation_endpoint.as_deref())?,
+            userinfo_endpoint: endpoint(&host, "userinfo endpoint", self.userinfo_endpoint.as_deref())?,
             jwks_uri: endpoint(&host, "address of keys", self.jwks_uri.as_deref())?,
             scopes_supported: self.scopes_supported,
             dpop_algorithms: self.dpop_signing_alg_values_supported.unwrap_or_default(),

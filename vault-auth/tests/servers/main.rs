@@ -17,7 +17,9 @@ mod log;
 mod metadata;
 mod reach;
 mod revocation;
+mod tenants;
 mod token;
+mod userinfo;
 mod whoami;
 
 /// Keeps what a log is told.
