@@ -36,9 +36,24 @@ pub enum Existing {
 /// that of a regular file, [`StoreError::NotDurable`] when the file is there but perhaps not on disk yet.
 pub fn write(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), StoreError> {
     let (directory, name) = find(path)?;
-    let target = Target::new(&directory, name, path);
+    publish(&Target::new(&directory, name, path), bytes, existing)
+}
+
+/// Writes `bytes` to the file at `path` among keyward's own, in the place of what it had before: all of them are on
+/// disk, or nothing has changed. The directory is made where it is missing, and has to be ours alone.
+///
+/// # Errors
+///
+/// [`StoreError::Untrusted`] for a directory that others control, else as for [`write`](self::write()).
+pub fn write_own(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let name = name_of(path)?;
+    let directory = Directory::open_or_create(directory_of(path))?;
+    publish(&Target::new(&directory, name, path), bytes, Existing::Replace)
+}
+
+fn publish(target: &Target<'_>, bytes: &[u8], existing: Existing) -> Result<(), StoreError> {
     target.check(existing)?;
-    let temp = temp_name().map_err(StoreError::io("name a temporary file for", path))?;
+    let temp = temp_name().map_err(StoreError::io("name a temporary file for", target.path))?;
     target.write(&temp, bytes, existing)
 }
 
@@ -75,9 +90,12 @@ pub fn read(path: &Path) -> Result<Option<Box<dyn Snapshot>>, StoreError> {
 
 /// Returns the open directory of `path` and the name in it.
 fn find(path: &Path) -> Result<(Directory, &OsStr), StoreError> {
-    let name = path.file_name();
-    let name = name.ok_or_else(|| StoreError::NotAFile { path: path.to_owned(), found: "a directory" })?;
+    let name = name_of(path)?;
     Ok((Directory::open_anyones(directory_of(path))?, name))
+}
+
+fn name_of(path: &Path) -> Result<&OsStr, StoreError> {
+    path.file_name().ok_or_else(|| StoreError::NotAFile { path: path.to_owned(), found: "a directory" })
 }
 
 /// A name in an open directory.

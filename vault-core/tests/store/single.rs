@@ -145,3 +145,27 @@ fn what_is_no_regular_file_or_too_large_is_not_read() {
     }
     assert!(matches!(single::read(&large), Err(StoreError::TooLarge { .. })));
 }
+
+#[test]
+fn a_file_of_our_own_is_replaced_private_and_its_directory_made() {
+    let home = tempdir().unwrap();
+    let path = home.path().join("state/keyward/active");
+    for bytes in [&b"a longer one"[..], b"new"] {
+        single::write_own(&path, bytes).unwrap();
+        assert_eq!(contents(path.parent().unwrap()), [("active".to_owned(), bytes.to_vec())].into());
+    }
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+}
+
+#[test]
+fn a_file_of_our_own_is_not_written_where_others_may_change_it_nor_over_what_is_none() {
+    let home = tempdir().unwrap();
+    let path = home.path().join("state/active");
+    fs::create_dir_all(&path).unwrap();
+    assert!(matches!(single::write_own(&path, b"new"), Err(StoreError::NotAFile { .. })));
+    fs::remove_dir(&path).unwrap();
+    fs::set_permissions(path.parent().unwrap(), Permissions::from_mode(0o777)).unwrap();
+    assert!(matches!(single::write_own(&path, b"new"), Err(StoreError::Untrusted { .. })));
+    assert!(names(path.parent().unwrap()).is_empty());
+}
