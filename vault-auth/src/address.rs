@@ -85,14 +85,23 @@ impl Address {
         self.uri.path()
     }
 
+    /// Returns the port, the scheme's own where none is written.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.uri.port_u16().unwrap_or_else(|| self.usual_port())
+    }
+
     /// Returns scheme, host and port, the port only where it is not the scheme's own.
     #[must_use]
     pub fn origin(&self) -> String {
         let scheme = self.uri.scheme_str().unwrap_or_default().to_ascii_lowercase();
-        let usual = if scheme == "http" { 80 } else { 443 };
-        let port = self.uri.port_u16().filter(|port| *port != usual);
+        let port = self.uri.port_u16().filter(|port| *port != self.usual_port());
         let port = port.map(|port| format!(":{port}")).unwrap_or_default();
         format!("{scheme}://{}{port}", self.host())
+    }
+
+    fn usual_port(&self) -> u16 {
+        if self.uri.scheme_str().is_some_and(|scheme| scheme.eq_ignore_ascii_case("http")) { 80 } else { 443 }
     }
 
     /// Returns the address for a log: of the query only the names.

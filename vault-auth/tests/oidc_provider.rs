@@ -16,9 +16,12 @@ use vault_auth::http::{Exchange, ExchangeLog, HttpClient, HttpSettings};
 use vault_auth::id_token::{Expected, IdTokenError, Identity};
 use vault_auth::jwks::KeySet;
 use vault_auth::metadata::{Metadata, MetadataError};
+use vault_auth::protected::Presented;
 use vault_auth::revocation::{Revocation, TokenHint};
 use vault_auth::token::{TokenSet, TokenType};
 use vault_auth::token_endpoint::{HttpTokenEndpoint, OauthClient};
+use vault_auth::userinfo;
+use vault_auth::whoami::Whoami;
 use vault_core::secret::SecretString;
 
 #[derive(Debug)]
@@ -78,6 +81,10 @@ impl Program {
         self.complete(&login).unwrap()
     }
 
+    fn who(&self, presented: Presented<'_>, subject: Option<&str>) -> Result<Whoami, GrantError> {
+        userinfo::ask(&self.http, self.metadata.userinfo().unwrap(), presented, subject)
+    }
+
     fn refresh(&self, token: &SecretString) -> Result<TokenSet, GrantError> {
         self.endpoint.refresh(token)
     }
@@ -111,6 +118,34 @@ fn a_person_signs_in_by_a_code_and_the_id_token_says_who() {
     assert_eq!(identity.email.unwrap().as_str(), "ana@example.com");
     let other = Expected { client_id: "other", ..expected };
     assert_eq!(Identity::verify(id_token, &keys, other, tokens.received_at), Err(IdTokenError::Audience));
+}
+
+#[test]
+fn the_userinfo_endpoint_says_who_a_token_is_for() {
+    let provider = OidcProvider::start(&[]);
+    let program = Program::new(&provider, None);
+    let tokens = program.sign_in(&provider);
+    let who = |subject| program.who(Presented::Bearer(&tokens.access_token), subject);
+    let ana = who(Some("ana")).unwrap();
+    assert_eq!(ana.user_id.unwrap().as_str(), "ana");
+    assert_eq!(ana.email.unwrap().as_str(), "ana@example.com");
+    assert!(matches!(who(Some("bob")), Err(GrantError::Unusable { .. })));
+    let wrong = SecretString::new("none-of-its-tokens".into());
+    assert!(matches!(program.who(Presented::Bearer(&wrong), None), Err(GrantError::Rejected { .. })));
+}
+
+#[test]
+fn a_bound_token_is_taken_at_the_userinfo_endpoint_with_its_key_alone() {
+    let provider = OidcProvider::start(&[("NONCE", "1")]);
+    let key = device_key();
+    let program = Program::new(&provider, Some(Arc::clone(&key)));
+    let token = &program.sign_in(&provider).access_token;
+    let ana = program.who(Presented::Dpop { token, key: &key }, Some("ana")).unwrap();
+    assert_eq!(ana.user_id.unwrap().as_str(), "ana");
+    let other = Presented::Dpop { token, key: &device_key() };
+    for refused in [Presented::Bearer(token), other] {
+        assert!(matches!(program.who(refused, None), Err(GrantError::Rejected { .. })), "{refused:?}");
+    }
 }
 
 #[test]
