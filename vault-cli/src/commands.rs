@@ -86,6 +86,10 @@ pub(crate) enum Command {
     Rekey(rekey::RekeyArguments),
     /// Sign in and out, show who is signed in, and hand tokens over
     Auth(auth::AuthArguments),
+    /// Remove the login of this tenant and environment, and revoke its tokens
+    Logout(auth::logout::LogoutArguments),
+    /// Ask the backend who is signed in
+    Whoami(auth::whoami::WhoamiArguments),
     /// The commands `put` and `list` under the name that other tools give them
     Vault(VaultArguments),
     /// Print the completion script of a shell
@@ -138,6 +142,8 @@ pub(crate) fn run(ctx: &Context, command: Command, definition: fn() -> clap::Com
         Command::Restore(a) => finish(ui, "restore", restore::run(ctx, &a)),
         Command::Anchor(a) => anchor::dispatch(ctx, &a),
         Command::Auth(a) => auth::dispatch(ctx, &a),
+        Command::Logout(a) => finish(ui, "auth logout", auth::logout::run(ctx, &a)),
+        Command::Whoami(a) => finish(ui, "auth whoami", auth::whoami::run(ctx, &a)),
         Command::Slot(a) => slot::dispatch(ctx, &a),
         Command::Rekey(a) => finish(ui, "rekey", rekey::run(ctx, &a)),
         Command::Completions(a) => finish(ui, "completions", completions::run(&a)),

@@ -18,9 +18,9 @@ use crate::child::ChildError;
 use crate::environment::EnvironmentError;
 
 pub(crate) use login::{
-    LOGIN_HINT, credential_failed, device_failed, grant_failed, id_token_failed, login_refused,
-    metadata_failed, not_signed_in, poll_failed, profile_failed, refresh_failed, selection_failed,
-    session_file_failed, store_failure, verification_failed,
+    LOGIN_HINT, asking_failed, credential_failed, device_failed, grant_failed, id_token_failed, lock_failed,
+    login_refused, metadata_failed, no_backend, not_signed_in, poll_failed, profile_failed, refresh_failed,
+    selection_failed, session_file_failed, store_failure, verification_failed,
 };
 
 /// A failed command.

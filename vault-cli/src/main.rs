@@ -11,6 +11,7 @@ mod directories;
 mod enrol;
 mod environment;
 mod error;
+mod identity;
 mod input;
 mod merge;
 mod network;

@@ -5,6 +5,8 @@ pub(crate) mod logout;
 mod refresh;
 pub(crate) mod status;
 mod token;
+mod verify;
+pub(crate) mod whoami;
 
 use std::process::ExitCode;
 
@@ -31,6 +33,7 @@ enum AuthCommand {
     #[command(visible_alias = "revoke")]
     Logout(logout::LogoutArguments),
     Status(status::StatusArguments),
+    Whoami(whoami::WhoamiArguments),
     #[command(visible_alias = "print-access-token")]
     Token(token::TokenArguments),
     Refresh(refresh::RefreshArguments),
@@ -42,6 +45,7 @@ pub(crate) fn dispatch(ctx: &Context, args: &AuthArguments) -> ExitCode {
         AuthCommand::Login(args) => finish(ctx.ui, "auth login", login::run(ctx, args)),
         AuthCommand::Logout(args) => finish(ctx.ui, "auth logout", logout::run(ctx, args)),
         AuthCommand::Status(args) => finish(ctx.ui, "auth status", status::run(ctx, args)),
+        AuthCommand::Whoami(args) => finish(ctx.ui, "auth whoami", whoami::run(ctx, args)),
         AuthCommand::Token(args) => token::dispatch(ctx, args),
         AuthCommand::Refresh(args) => finish(ctx.ui, "auth refresh", refresh::run(ctx, args)),
     }

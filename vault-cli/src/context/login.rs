@@ -61,6 +61,11 @@ impl SelectionWords {
         self.base_url.iter().flatten().map(String::as_str).next()
     }
 
+    /// Tells whether what is meant can't be said without the profiles: one is asked for, or no backend is.
+    pub(crate) fn needs_profiles(&self) -> bool {
+        self.profile.iter().any(Option::is_some) || self.base_url().is_none()
+    }
+
     /// Asks for this profile, whatever was asked for.
     pub(crate) fn of_profile(mut self, name: &str) -> Self {
         self.profile = [Some(name.to_owned()), None];

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use vault_auth::credential::CredentialError;
+use vault_auth::credential::{CredentialError, CredentialOrigin};
 use vault_auth::device::{DeviceError, PollError};
 use vault_auth::grant::GrantError;
 use vault_auth::id_token::IdTokenError;
@@ -117,6 +117,24 @@ pub(crate) fn grant_failed(error: &GrantError) -> CommandError {
         }
         _ => failed(Kind::Network).hint("`keyward auth doctor` says what can't be reached"),
     }
+}
+
+/// Makes the error of a server that was asked in the name of whoever is signed in.
+pub(crate) fn asking_failed(error: &GrantError, origin: CredentialOrigin) -> CommandError {
+    let GrantError::Rejected { host, .. } = error else { return grant_failed(error) };
+    let rejected =
+        |credential: &str| CommandError::new(Kind::Rejected, format!("{host} does not accept {credential}"));
+    match origin {
+        CredentialOrigin::Stored => rejected("the stored login").hint(LOGIN_HINT),
+        given => rejected(&format!("the credential of {}", given.name()))
+            .hint("correct it, or leave it out: then the stored login is used"),
+    }
+}
+
+/// Makes the error of a question that only a backend could answer, where there is none.
+pub(crate) fn no_backend() -> CommandError {
+    CommandError::new(Kind::Configuration, "no backend to ask is known")
+        .hint("`--base-url URL` names one; `keyward auth profiles set NAME base-url=URL` keeps it")
 }
 
 /// Makes the error of a session that gave no access token.

@@ -16,6 +16,7 @@ use vault_auth::stored_session::{State, StoredSession};
 use vault_core::name::escape_deceptive;
 use vault_core::source::machine;
 
+use super::verify::{Verdict, verify_given, verify_login};
 use crate::context::Context;
 use crate::credential::{StoredLogin, stored_login};
 use crate::error::{CommandError, Kind, LOGIN_HINT, selection_failed};
@@ -26,12 +27,16 @@ use crate::time::date;
 /// Show who is signed in, where, and for how long
 ///
 /// Nothing is asked but the sealed file: it is instant, and works without the network. `--verify` asks the backend
-/// whether it takes the credential. Exit code 3 where nobody is signed in.
+/// whether it takes the credential: `invalid` is what a server refuses, and where none can say it is `unverified`.
+/// Exit code 3 where nobody is signed in, or the credential is invalid.
 #[derive(Debug, Args)]
 pub(crate) struct StatusArguments {
     /// Show every login of the file
     #[arg(long)]
     all: bool,
+    /// Ask the backend, or the provider, whether it takes the credential
+    #[arg(long)]
+    verify: bool,
 }
 
 /// The facts.
@@ -43,6 +48,9 @@ pub(crate) struct StatusReport {
     settings: Vec<SettingRow>,
     /// A credential that goes before every login.
     overridden_by: Option<&'static str>,
+    /// What a server said of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified: Option<Verdict>,
     /// Tokens of earlier logouts that no server has revoked yet.
     queued_revocations: usize,
     device: DeviceFacts,
@@ -59,9 +67,9 @@ struct SettingRow {
 
 /// This machine, as the person knows it.
 #[derive(Debug, Serialize)]
-struct DeviceFacts {
-    name: String,
-    os: String,
+pub(super) struct DeviceFacts {
+    pub(super) name: String,
+    pub(super) os: String,
 }
 
 /// One login.
@@ -86,12 +94,21 @@ pub(crate) struct LoginFacts {
     /// Why the state is as it is, where that helps.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
+    /// What a server said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified: Option<Verdict>,
+    #[serde(skip)]
+    key: SessionKey,
 }
 
 impl Report for StatusReport {
     fn write_data(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
         if let Some(name) = self.overridden_by {
-            writeln!(out, "{name} is set: it is used instead of every login below\n")?;
+            writeln!(out, "{name} is set: it is used instead of every login below")?;
+            self.verified
+                .iter()
+                .try_for_each(|verdict| write_row(out, "Verified", Some(&verdict.to_string())))?;
+            writeln!(out)?;
         }
         if self.logins.is_empty() {
             writeln!(out, "Not logged in\n{LOGIN_HINT}")?;
@@ -109,17 +126,50 @@ impl Report for StatusReport {
     }
 
     fn exit_code(&self) -> u8 {
-        if self.signed_in || self.overridden_by.is_some() { 0 } else { Kind::NotSignedIn.exit_code() }
+        let is_good = match (&self.overridden_by, &self.verified) {
+            (None, _) => self.signed_in,
+            (Some(_), verdict) => !verdict.as_ref().is_some_and(Verdict::is_invalid),
+        };
+        if !is_good {
+            return Kind::NotSignedIn.exit_code();
+        }
+        let verdicts = self.logins.iter().filter_map(|login| login.verified.as_ref());
+        verdicts.map(|verdict| verdict.exit_code).max().unwrap_or(0)
+    }
+}
+
+impl StatusReport {
+    /// Tells whether there is nothing to say but how to sign in.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.logins.is_empty() && self.overridden_by.is_none() && self.queued_revocations == 0
+    }
+
+    fn attach(&mut self, verdicts: Vec<(SessionKey, Verdict)>) {
+        for (key, verdict) in verdicts {
+            if let Some(login) = self.logins.iter_mut().find(|login| login.key == key) {
+                login.verified = Some(verdict);
+            }
+        }
+        self.signed_in = self.logins.iter().any(LoginFacts::is_good);
+    }
+}
+
+/// Writes a fact, if there is one.
+pub(super) fn write_row(out: &mut dyn Write, name: &str, value: Option<&str>) -> io::Result<()> {
+    match value {
+        Some(value) => writeln!(out, "{:<14}{}", format!("{name}:"), escape_deceptive(value)),
+        None => Ok(()),
     }
 }
 
 impl LoginFacts {
+    fn is_good(&self) -> bool {
+        self.state != "ended" && !self.verified.as_ref().is_some_and(Verdict::is_invalid)
+    }
+
     /// Writes the facts in columns.
     fn write(&self, out: &mut dyn Write, device: &DeviceFacts) -> io::Result<()> {
-        let mut row = |name: &str, value: Option<&str>| match value {
-            Some(value) => writeln!(out, "{:<14}{}", format!("{name}:"), escape_deceptive(value)),
-            None => Ok(()),
-        };
+        let mut row = |name: &str, value: Option<&str>| write_row(out, name, value);
         row("Profile", self.profile.as_deref())?;
         row("Environment", self.environment.as_deref())?;
         row("Backend", self.base_url.as_deref())?;
@@ -128,6 +178,7 @@ impl LoginFacts {
         row("Method", Some(self.method))?;
         row("Key", self.masked_key.as_deref())?;
         row("State", Some(&self.state_in_words()))?;
+        row("Verified", self.verified.as_ref().map(ToString::to_string).as_deref())?;
         row("Roles", Some(&self.roles.join(", ")).filter(|roles| !roles.is_empty()).map(String::as_str))?;
         row("Expires", self.expires_at.as_deref())?;
         row("Scopes", Some(self.scopes.len().to_string()).filter(|_| self.masked_key.is_none()).as_deref())?;
@@ -167,6 +218,8 @@ impl LoginFacts {
             workspace: None,
             fingerprint: login.device.clone(),
             why,
+            verified: None,
+            key: session.key().clone(),
         }
     }
 
@@ -192,6 +245,8 @@ impl LoginFacts {
             workspace: facts.workspace.clone(),
             fingerprint: facts.device.clone(),
             why: facts.verified_at.is_none().then(|| "no backend was asked".to_owned()),
+            verified: None,
+            key: key.clone(),
         }
     }
 }
@@ -228,13 +283,30 @@ fn profile_of(selection: &Selection) -> Option<&ProfileName> {
 /// Reads what is stored.
 pub(crate) fn run(ctx: &Context, args: &StatusArguments) -> Result<StatusReport, CommandError> {
     let access = SessionAccess::new(ctx)?;
-    report(&access, access.open()?, args.all)
+    let file = access.open()?;
+    let known = report(&access, file.as_ref(), args.all)?;
+    if !args.verify {
+        return Ok(known);
+    }
+    if known.overridden_by.is_some() {
+        return Ok(StatusReport { verified: Some(verify_given(&access)?), ..known });
+    }
+    let Some(file) = file else { return Ok(known) };
+    let asked = |login: &LoginFacts| {
+        let verdict = verify_login(&access, &file, &login.key, login.base_url.as_deref())?;
+        Ok((login.key.clone(), verdict))
+    };
+    let verdicts = known.logins.iter().map(asked).collect::<Result<Vec<_>, CommandError>>()?;
+    // Asking may have refreshed a session.
+    let mut report = report(&access, Some(&file), args.all)?;
+    report.attach(verdicts);
+    Ok(report)
 }
 
 /// Describes the logins of a file that was opened, or that is not there.
 pub(crate) fn report(
     access: &SessionAccess<'_>,
-    file: Option<SessionFile>,
+    file: Option<&SessionFile>,
     all: bool,
 ) -> Result<StatusReport, CommandError> {
     let ctx = access.ctx;
@@ -243,24 +315,25 @@ pub(crate) fn report(
         logins: Vec::new(),
         settings: Vec::new(),
         overridden_by: ctx.overriding_credential(),
+        verified: None,
         queued_revocations: 0,
-        device: DeviceFacts { name: machine::canonical_hostname().to_string(), os: os() },
+        device: device(),
         path: access.path().display().to_string(),
     };
     let Some(file) = file else {
         report.settings = settings(&ctx.selection_words()?.select(&Profiles::default())?);
         return Ok(report);
     };
-    let profiles = access.profiles(&file)?;
+    let profiles = access.profiles(file)?;
     let selection = ctx.selection_words()?.select(&profiles);
     report.logins = match (&selection, all) {
-        (_, true) => every_login(access, &file, &profiles)?,
-        (Ok(selection), false) => one_login(access, &file, selection)?.into_iter().collect(),
+        (_, true) => every_login(access, file, &profiles)?,
+        (Ok(selection), false) => one_login(access, file, selection)?.into_iter().collect(),
         (Err(error), false) => return Err(error.clone()),
     };
-    report.signed_in = report.logins.iter().any(|login| login.state != "ended");
+    report.signed_in = report.logins.iter().any(LoginFacts::is_good);
     report.settings = selection.as_ref().map_or_else(|_| Vec::new(), settings);
-    let queue = RevocationQueue::load(&file, unix_time(ctx)).map_err(|error| access.failed(error))?;
+    let queue = RevocationQueue::load(file, unix_time(ctx)).map_err(|error| access.failed(error))?;
     report.queued_revocations = queue.due.len();
     Ok(report)
 }
@@ -330,18 +403,27 @@ fn settings(selection: &Selection) -> Vec<SettingRow> {
 }
 
 fn row<T: ToString>(name: &'static str, chosen: Option<&Chosen<T>>) -> SettingRow {
-    let source = match chosen.map(|chosen| chosen.origin) {
-        Some(Origin::ActiveProfile) => "active profile",
-        Some(Origin::Default) => "default",
-        Some(Origin::Environment) => "environment",
-        Some(Origin::Flag) => "flag",
-        Some(Origin::OnlyProfile) => "only profile",
-        Some(Origin::Profile) => "profile",
-        Some(Origin::TenantUse) => "tenant use",
-        Some(Origin::Variable) => "variable",
-        None => "not set",
-    };
+    let source = chosen.map_or("not set", |chosen| source_of(chosen.origin));
     SettingRow { name, value: chosen.map(|chosen| chosen.value.to_string()), source }
+}
+
+/// Names what says a setting.
+pub(crate) const fn source_of(origin: Origin) -> &'static str {
+    match origin {
+        Origin::ActiveProfile => "active profile",
+        Origin::Default => "default",
+        Origin::Environment => "environment",
+        Origin::Flag => "flag",
+        Origin::OnlyProfile => "only profile",
+        Origin::Profile => "profile",
+        Origin::TenantUse => "tenant use",
+        Origin::Variable => "variable",
+    }
+}
+
+/// Describes this machine.
+pub(super) fn device() -> DeviceFacts {
+    DeviceFacts { name: machine::canonical_hostname().to_string(), os: os() }
 }
 
 pub(super) fn os() -> String {
