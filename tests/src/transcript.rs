@@ -61,11 +61,12 @@ pub fn stable(text: &str, home: &Home) -> String {
     })
 }
 
-const REPLACED: [(&str, &str); 6] = [
+const REPLACED: [(&str, &str); 7] = [
     (r"\b[0-9a-f]{32}\b", "[id]"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[date]"),
     (r"kwk1_[A-Za-z0-9_-]{48}", "[key]"),
     (r"\b[0-9A-HJKMNP-TV-Z]{5}(-[0-9A-HJKMNP-TV-Z]{5}){5}\b", "[code]"),
+    (r#""device":\{[^}]*\}"#, r#""device":"[device]""#),
     (r"process \d+", "process [pid]"),
     (r"after 1\d\.\d s", "after [10] s"),
 ];

@@ -39,6 +39,11 @@ impl<'c> SessionAccess<'c> {
     /// Finds the file; nothing is read yet.
     pub(crate) fn new(ctx: &'c Context) -> Result<Self, CommandError> {
         ctx.warn_if_soft();
+        Self::beside_the_vault(ctx)
+    }
+
+    /// Finds the file for a command that looks at the vault too, and has warned of what is to be warned of.
+    pub(crate) fn beside_the_vault(ctx: &'c Context) -> Result<Self, CommandError> {
         Ok(Self { ctx, store: ctx.session_store()? })
     }
 

@@ -7,11 +7,14 @@ use serde::Serialize;
 use vault_core::connection::{Auth, Connection};
 use vault_core::format::Header;
 use vault_core::format::index::Index;
+use vault_core::name::escape_deceptive;
 
+use crate::commands::auth;
 use crate::commands::slot::{SlotRow, write_slots};
 use crate::context::{Context, Place};
-use crate::error::{CommandError, Kind};
+use crate::error::{CommandError, Kind, LOGIN_HINT};
 use crate::report::{Report, counted};
+use crate::session_access::SessionAccess;
 use crate::sources::Sources;
 use crate::vault_access::VaultAccess;
 
@@ -33,6 +36,19 @@ pub(crate) struct StatusReport {
     air_gap: Option<String>,
     protects: &'static str,
     does_not_protect: String,
+    login: LoginPart,
+}
+
+/// Who is signed in, as `auth status` says it.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum LoginPart {
+    Facts(Box<auth::status::StatusReport>),
+    /// The file of sessions can't be opened, which says nothing of the vault.
+    Unreadable {
+        error: String,
+        causes: Vec<String>,
+    },
 }
 
 /// What the header and, if it opened, the index say.
@@ -74,12 +90,33 @@ impl Report for StatusReport {
             None => writeln!(out, "air gap:          off")?,
         }
         writeln!(out, "protects:         {}", self.protects)?;
-        writeln!(out, "does not protect: {}", self.does_not_protect)
+        writeln!(out, "does not protect: {}", self.does_not_protect)?;
+        self.login.write(out)
     }
 
     fn exit_code(&self) -> u8 {
         let locked = self.vault.as_ref().and_then(|vault| vault.locked_kind);
         locked.map_or(0, Kind::exit_code)
+    }
+}
+
+impl LoginPart {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Self::Facts(report) if report.is_empty() => {
+                writeln!(out, "login:            not logged in ({LOGIN_HINT})")
+            }
+            Self::Facts(report) => {
+                writeln!(out)?;
+                report.write_data(out, false)
+            }
+            Self::Unreadable { error, causes } => {
+                writeln!(out, "login:            unknown, {}", escape_deceptive(error))?;
+                causes
+                    .iter()
+                    .try_for_each(|cause| writeln!(out, "                  {}", escape_deceptive(cause)))
+            }
+        }
     }
 }
 
@@ -136,7 +173,20 @@ pub(crate) fn run(ctx: &Context, _args: &StatusArguments) -> Result<StatusReport
         protects: PROTECTS,
         does_not_protect: not_protected(&kinds),
         vault,
+        login: login(ctx),
     })
+}
+
+/// Describes the logins, without asking for anybody's attention once more.
+fn login(ctx: &Context) -> LoginPart {
+    let described = || {
+        let access = SessionAccess::beside_the_vault(ctx)?;
+        auth::status::report(&access, access.open_quietly()?.as_ref(), false)
+    };
+    match described() {
+        Ok(report) => LoginPart::Facts(Box::new(report)),
+        Err(CommandError { message, causes, .. }) => LoginPart::Unreadable { error: message, causes },
+    }
 }
 
 fn facts(
