@@ -2,8 +2,10 @@
 
 pub(crate) mod login;
 pub(crate) mod logout;
+mod profiles;
 mod refresh;
 pub(crate) mod status;
+mod switch;
 mod token;
 mod verify;
 pub(crate) mod whoami;
@@ -37,6 +39,9 @@ enum AuthCommand {
     #[command(visible_alias = "print-access-token")]
     Token(token::TokenArguments),
     Refresh(refresh::RefreshArguments),
+    Switch(switch::SwitchArguments),
+    Profiles(profiles::ProfilesArguments),
+    List(profiles::list::ListArguments),
 }
 
 /// Runs one of the commands.
@@ -48,5 +53,8 @@ pub(crate) fn dispatch(ctx: &Context, args: &AuthArguments) -> ExitCode {
         AuthCommand::Whoami(args) => finish(ctx.ui, "auth whoami", whoami::run(ctx, args)),
         AuthCommand::Token(args) => token::dispatch(ctx, args),
         AuthCommand::Refresh(args) => finish(ctx.ui, "auth refresh", refresh::run(ctx, args)),
+        AuthCommand::Switch(args) => finish(ctx.ui, "auth switch", switch::run(ctx, args)),
+        AuthCommand::Profiles(args) => profiles::dispatch(ctx, args),
+        AuthCommand::List(_) => finish(ctx.ui, "auth profiles list", profiles::list::run(ctx)),
     }
 }

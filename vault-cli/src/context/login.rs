@@ -119,6 +119,13 @@ impl Context {
         ["KEYWARD_API_KEY", "KEYWARD_TOKEN"].into_iter().find(|name| variable(name).is_some())
     }
 
+    /// Names what says which profile is meant, so that the active one is not.
+    pub(crate) fn overriding_profile(&self) -> Option<&'static str> {
+        let flags = [("--profile", &self.globals.profile), ("--env", &self.globals.env)];
+        let flag = flags.into_iter().find(|(_, flag)| flag.is_some()).map(|(name, _)| name);
+        flag.or_else(|| ["KEYWARD_PROFILE", "KEYWARD_ENV"].into_iter().find(|name| variable(name).is_some()))
+    }
+
     /// Returns the time that `--timeout` gives.
     pub(crate) fn timeout(&self) -> Option<Duration> {
         self.globals.timeout
