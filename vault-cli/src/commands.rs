@@ -22,6 +22,7 @@ pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod slot;
 pub(crate) mod status;
+pub(crate) mod tenant;
 pub(crate) mod uses;
 pub(crate) mod verify;
 
@@ -90,6 +91,8 @@ pub(crate) enum Command {
     Logout(auth::logout::LogoutArguments),
     /// Ask the backend who is signed in
     Whoami(auth::whoami::WhoamiArguments),
+    /// List the tenants, and choose the one that commands act for
+    Tenant(tenant::TenantArguments),
     /// The commands `put` and `list` under the name that other tools give them
     Vault(VaultArguments),
     /// Print the completion script of a shell
@@ -144,6 +147,7 @@ pub(crate) fn run(ctx: &Context, command: Command, definition: fn() -> clap::Com
         Command::Auth(a) => auth::dispatch(ctx, &a),
         Command::Logout(a) => finish(ui, "auth logout", auth::logout::run(ctx, &a)),
         Command::Whoami(a) => finish(ui, "auth whoami", auth::whoami::run(ctx, &a)),
+        Command::Tenant(a) => tenant::dispatch(ctx, &a),
         Command::Slot(a) => slot::dispatch(ctx, &a),
         Command::Rekey(a) => finish(ui, "rekey", rekey::run(ctx, &a)),
         Command::Completions(a) => finish(ui, "completions", completions::run(&a)),

@@ -126,6 +126,17 @@ impl Context {
         flag.or_else(|| ["KEYWARD_PROFILE", "KEYWARD_ENV"].into_iter().find(|name| variable(name).is_some()))
     }
 
+    /// Names what says which tenant is meant, so that the one of `tenant use` is not.
+    pub(crate) fn overriding_tenant(&self) -> Option<&'static str> {
+        let flag = self.globals.tenant.as_ref().map(|_| "--tenant");
+        flag.or_else(|| variable("KEYWARD_TENANT").map(|_| "KEYWARD_TENANT"))
+    }
+
+    /// Returns the file that names the active tenant.
+    pub(crate) fn active_tenant_path(&self) -> Result<PathBuf, CommandError> {
+        Ok(self.directories()?.active_tenant())
+    }
+
     /// Returns the time that `--timeout` gives.
     pub(crate) fn timeout(&self) -> Option<Duration> {
         self.globals.timeout
