@@ -1,5 +1,6 @@
 //! `auth`: sign in and out, show who is signed in, and hand tokens over. The commands are called here.
 
+mod doctor;
 pub(crate) mod login;
 pub(crate) mod logout;
 mod profiles;
@@ -42,6 +43,7 @@ enum AuthCommand {
     Switch(switch::SwitchArguments),
     Profiles(profiles::ProfilesArguments),
     List(profiles::list::ListArguments),
+    Doctor(doctor::DoctorArguments),
 }
 
 /// Runs one of the commands.
@@ -56,5 +58,6 @@ pub(crate) fn dispatch(ctx: &Context, args: &AuthArguments) -> ExitCode {
         AuthCommand::Switch(args) => finish(ctx.ui, "auth switch", switch::run(ctx, args)),
         AuthCommand::Profiles(args) => profiles::dispatch(ctx, args),
         AuthCommand::List(_) => finish(ctx.ui, "auth profiles list", profiles::list::run(ctx)),
+        AuthCommand::Doctor(args) => finish(ctx.ui, "auth doctor", doctor::run(ctx, args)),
     }
 }
