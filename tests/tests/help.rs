@@ -2,7 +2,7 @@
 
 use keyward_tests::Home;
 
-const COMMANDS: [&str; 44] = [
+const COMMANDS: [&str; 66] = [
     "init",
     "put",
     "get",
@@ -44,7 +44,29 @@ const COMMANDS: [&str; 44] = [
     "slot list",
     "slot rm",
     "rekey",
+    "auth",
     "auth login",
+    "auth logout",
+    "auth status",
+    "auth whoami",
+    "auth token",
+    "auth refresh",
+    "auth switch",
+    "auth profiles",
+    "auth profiles list",
+    "auth profiles show",
+    "auth profiles rename",
+    "auth profiles rm",
+    "auth profiles set",
+    "auth list",
+    "auth doctor",
+    "login",
+    "logout",
+    "whoami",
+    "tenant",
+    "tenant list",
+    "tenant use",
+    "tenant show",
     "completions",
     "man",
 ];

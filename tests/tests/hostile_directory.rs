@@ -34,13 +34,26 @@ OPENAI_API_KEY=hostile
 ";
 
 /// What is typed. Every command has a line; it is known by its first words.
-const LINES: [&str; 43] = [
+const LINES: [&str; 62] = [
     "anchor accept",
     "anchor off",
     "anchor on",
     "anchor status",
+    "auth doctor",
+    "auth list",
     "auth login",
     "auth login --begin --issuer http://127.0.0.1:9",
+    "auth logout",
+    "auth profiles list",
+    "auth profiles rename a b",
+    "auth profiles rm a",
+    "auth profiles set a tenant=acme",
+    "auth profiles show a",
+    "auth refresh",
+    "auth status",
+    "auth switch a",
+    "auth token",
+    "auth whoami",
     "bundle create new --code",
     "bundle open b",
     "completions bash",
@@ -62,6 +75,8 @@ const LINES: [&str; 43] = [
     "import other.env",
     "init",
     "list",
+    "login",
+    "logout",
     "man get",
     "put A value",
     "rekey",
@@ -74,10 +89,14 @@ const LINES: [&str; 43] = [
     "slot list",
     "slot rm zz",
     "status",
+    "tenant list",
+    "tenant show",
+    "tenant use acme",
     "uses A",
     "vault list",
     "vault put A value",
     "verify",
+    "whoami",
 ];
 
 #[test]

@@ -87,6 +87,8 @@ pub(crate) enum Command {
     Rekey(rekey::RekeyArguments),
     /// Sign in and out, show who is signed in, and hand tokens over
     Auth(auth::AuthArguments),
+    /// Sign in: with a code that you approve in a browser, with an API key, or with a token
+    Login(Box<auth::login::LoginArguments>),
     /// Remove the login of this tenant and environment, and revoke its tokens
     Logout(auth::logout::LogoutArguments),
     /// Ask the backend who is signed in
@@ -145,6 +147,7 @@ pub(crate) fn run(ctx: &Context, command: Command, definition: fn() -> clap::Com
         Command::Restore(a) => finish(ui, "restore", restore::run(ctx, &a)),
         Command::Anchor(a) => anchor::dispatch(ctx, &a),
         Command::Auth(a) => auth::dispatch(ctx, &a),
+        Command::Login(a) => finish(ui, "auth login", auth::login::run(ctx, &a)),
         Command::Logout(a) => finish(ui, "auth logout", auth::logout::run(ctx, &a)),
         Command::Whoami(a) => finish(ui, "auth whoami", auth::whoami::run(ctx, &a)),
         Command::Tenant(a) => tenant::dispatch(ctx, &a),
