@@ -42,7 +42,7 @@ pub(crate) struct LoginArguments {
     #[arg(long)]
     no_browser: bool,
     /// Show the address as a QR code too
-    #[arg(long)]
+    #[arg(long, conflicts_with = "way")]
     qr: bool,
     /// Start a login, print its address and code, and end
     #[arg(long, group = "way")]
@@ -56,7 +56,7 @@ pub(crate) struct LoginArguments {
     /// Sign in with a bearer token, from a hidden prompt or stdin; nothing refreshes it
     #[arg(long, group = "way")]
     with_token: bool,
-    /// Name the page on which API keys are made
+    /// Say that API keys are made on the page URL
     #[arg(long, value_name = "URL", value_parser = Address::parse, requires = "with_api_key")]
     web_url: Option<Address>,
     /// Sign in though a variable goes before every login, or as somebody else than before

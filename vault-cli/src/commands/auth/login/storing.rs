@@ -15,7 +15,7 @@ use vault_core::secret::SecretString;
 use super::target::Target;
 use crate::error::{CommandError, login_refused, profile_failed, store_failure};
 use crate::revoke::{Revoked, revoke, work_off};
-use crate::session_access::{LOCK_DEADLINE, SessionAccess, copy, unix_time};
+use crate::session_access::{LOCK_DEADLINE, SessionAccess, unix_time};
 
 /// Where a login is stored, and by what its predecessor is given back.
 #[derive(Debug, Clone, Copy)]
@@ -121,11 +121,12 @@ impl Storing<'_> {
 /// Tells whether two sessions are of one grant: some providers give a person the same tokens again, and to revoke
 /// those would end the new session.
 fn is_same_grant(before: &StoredSession, after: &StoredSession) -> bool {
-    let refresh = |session: &StoredSession| session.refresh_token().map(copy);
-    let access = |session: &StoredSession| session.tokens().map(|tokens| copy(&tokens.access_token));
-    let same = |before: Option<SecretString>, after: Option<SecretString>| match (before, after) {
-        (Some(before), Some(after)) => before.expose_secret() == after.expose_secret(),
-        _ => false,
+    let same = |before: Option<&SecretString>, after: Option<&SecretString>| {
+        before.zip(after).is_some_and(|(before, after)| before.expose_secret() == after.expose_secret())
     };
-    same(refresh(before), refresh(after)) || same(access(before), access(after))
+    same(before.refresh_token(), after.refresh_token()) || same(access_token(before), access_token(after))
+}
+
+fn access_token(session: &StoredSession) -> Option<&SecretString> {
+    session.tokens().map(|tokens| &tokens.access_token)
 }

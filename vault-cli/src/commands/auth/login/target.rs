@@ -148,11 +148,11 @@ impl TargetArguments {
     fn over(&self, profile: Profile, words: &SelectionWords) -> Profile {
         let mut profile = profile;
         if let Some(host) = words.environment().filter(|host| profile.environment.as_deref() != Some(*host)) {
-            profile = Profile { base_url: None, ..self.elsewhere(profile) };
+            profile = Profile { base_url: None, ..elsewhere(profile) };
             profile.environment = Some(host.to_owned());
         }
         if let Some(issuer) = &self.issuer {
-            profile = Profile { issuer: Some(issuer.as_str().to_owned()), ..self.elsewhere(profile) };
+            profile = Profile { issuer: Some(issuer.as_str().to_owned()), ..elsewhere(profile) };
         }
         if let (Some(device), Some(token)) = (&self.device_endpoint, &self.token_endpoint) {
             profile.issuer = Some(token.origin());
@@ -171,15 +171,15 @@ impl TargetArguments {
         }
         profile
     }
+}
 
-    fn elsewhere(&self, profile: Profile) -> Profile {
-        Profile {
-            issuer: None,
-            device_endpoint: None,
-            token_endpoint: None,
-            revocation_endpoint: None,
-            ..profile
-        }
+fn elsewhere(profile: Profile) -> Profile {
+    Profile {
+        issuer: None,
+        device_endpoint: None,
+        token_endpoint: None,
+        revocation_endpoint: None,
+        ..profile
     }
 }
 
