@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use keyward_tests::Home;
@@ -212,4 +213,26 @@ fn a_scope_of_secrets_is_no_scope_of_a_login_and_the_reverse() {
         .fails(2, &["invalid value 'openid' for '--scope <SCOPE>'"]);
     home.run(["put", "A", "v", "--scope", "tenant"]).succeeds();
     home.run(["auth", "login", "--scope", "openid"]).fails(3, &["not signed in"]);
+}
+
+#[test]
+fn se_10_ak_03_login_at_the_top_level_takes_the_same_options() {
+    let provider = IdentityProvider::start();
+    let home = Home::new();
+    for words in [&["login"][..], &["auth", "login"]] {
+        let options = ["--begin", "--issuer", provider.issuer(), "--scope", "one", "--scope", "two"];
+        home.run([words, &options].concat()).succeeds();
+        let asked = provider.requests(DEVICE).last().and_then(|request| request.field("scope")).unwrap();
+        assert!(asked.ends_with(" one two"), "{asked}");
+    }
+    let help = |words: &[&str]| home.run([words, &["--help"]].concat()).succeeds().text();
+    let options = |text: String| -> BTreeSet<String> {
+        let words = text.split_whitespace().filter(|word| word.starts_with("--"));
+        words
+            .map(|word| {
+                word.trim_matches(|letter: char| !letter.is_alphanumeric() && letter != '-').to_owned()
+            })
+            .collect()
+    };
+    assert_eq!(options(help(&["login"])), options(help(&["auth", "login"])));
 }

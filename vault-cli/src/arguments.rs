@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{EnumValueParser, TypedValueParser};
-use clap::{Args, ValueEnum};
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, ValueEnum};
 use jiff::SignedDuration;
 use vault_core::name::{TenantId, WorkspaceId};
 
@@ -97,7 +97,7 @@ pub(crate) enum ScopeArgument {
 
 impl ScopeArgument {
     /// Reads a scope of a provider (RFC 6749 §3.3).
-    pub(crate) fn oauth(text: &str) -> Result<Self, &'static str> {
+    fn oauth(text: &str) -> Result<Self, &'static str> {
         let is_token = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
         if !text.is_empty() && text.bytes().all(is_token) {
             return Ok(Self::Oauth(text.to_owned()));
@@ -105,6 +105,49 @@ impl ScopeArgument {
         Err("a scope is one word of visible characters; repeat the option for more")
     }
 }
+
+/// The scopes that a login asks for. Where `--scope` was made an argument of the command already, as it is of one at the
+/// top level, it gets another meaning; elsewhere it is defined here.
+#[derive(Debug)]
+pub(crate) struct OauthScopes(pub(crate) Vec<String>);
+
+impl Args for OauthScopes {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let describe = |argument: Arg| {
+            let argument = argument.value_name("SCOPE").value_parser(ScopeArgument::oauth);
+            let argument = argument.help("Ask for this scope of the provider; repeat it for more");
+            argument.action(ArgAction::Append).help_heading(None::<&str>)
+        };
+        let is_there = command.get_arguments().any(|argument| argument.get_id() == SCOPE);
+        if is_there {
+            command.mut_arg(SCOPE, describe)
+        } else {
+            command.arg(describe(Arg::new(SCOPE).long(SCOPE)))
+        }
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for OauthScopes {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = matches.get_many::<ScopeArgument>(SCOPE).into_iter().flatten();
+        let oauth = given.filter_map(|scope| match scope {
+            ScopeArgument::Oauth(scope) => Some(scope.clone()),
+            ScopeArgument::Secrets(_) => None,
+        });
+        Ok(Self(oauth.collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+const SCOPE: &str = "scope";
 
 fn scope_kind() -> impl TypedValueParser<Value = ScopeArgument> {
     EnumValueParser::<ScopeKind>::new().map(ScopeArgument::Secrets)

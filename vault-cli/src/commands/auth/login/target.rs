@@ -8,7 +8,7 @@ use vault_auth::metadata::{ManualEndpoints, Metadata};
 use vault_auth::profile::{Profile, ProfileName, Profiles};
 use vault_auth::selection::Selection;
 
-use crate::arguments::ScopeArgument;
+use crate::arguments::OauthScopes;
 use crate::context::{Context, SelectionWords};
 use crate::error::{CommandError, Kind, metadata_failed};
 use crate::input::ValueArgument;
@@ -25,9 +25,8 @@ pub(super) struct TargetArguments {
     /// Authenticate the client with this secret: @FILE, or - for stdin
     #[arg(long, value_name = "SECRET")]
     pub(super) client_secret: Option<ValueArgument>,
-    /// Ask for this scope of the provider; repeat it for more
-    #[arg(id = "scope", long = "scope", value_name = "SCOPE", value_parser = ScopeArgument::oauth)]
-    scopes: Vec<ScopeArgument>,
+    #[command(flatten)]
+    scopes: OauthScopes,
     /// Ask for tokens that are for this audience
     #[arg(long, value_name = "AUDIENCE")]
     audience: Option<String>,
@@ -166,8 +165,8 @@ impl TargetArguments {
         profile.client_id = given(self.client_id.as_deref(), profile.client_id);
         profile.audience = given(self.audience.as_deref(), profile.audience);
         profile.roles_claim = given(self.roles_claim.as_deref(), profile.roles_claim);
-        if !self.scopes.is_empty() {
-            profile.scopes = self.scopes.iter().filter_map(oauth_scope).collect();
+        if !self.scopes.0.is_empty() {
+            profile.scopes.clone_from(&self.scopes.0);
         }
         profile
     }
@@ -180,13 +179,6 @@ fn elsewhere(profile: Profile) -> Profile {
         token_endpoint: None,
         revocation_endpoint: None,
         ..profile
-    }
-}
-
-fn oauth_scope(scope: &ScopeArgument) -> Option<String> {
-    match scope {
-        ScopeArgument::Oauth(scope) => Some(scope.clone()),
-        ScopeArgument::Secrets(_) => None,
     }
 }
 
