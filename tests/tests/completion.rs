@@ -85,8 +85,8 @@ fn ids_of_providers_are_completed() {
 fn asks_nothing_of_a_locked_vault(words: &str, setup: &str) {
     let home = with_locked_vault();
     let mut terminal = shell(&home, words, setup);
-    terminal.type_keys("keyward get \t\tAP\t\t");
-    leave(terminal).hides("API_KEY").hides("assphrase").hides("error: ").hides("warning: ");
+    terminal.type_keys("keyward get \t\tOTH\t\t");
+    leave(terminal).hides("OTHER_TOKEN").hides("assphrase").hides("error: ").hides("warning: ");
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn fish_completes_commands_and_names_of_secrets() {
 #[test]
 fn fish_shows_and_asks_nothing_while_the_vault_is_locked() {
     let names = fish_offers(&with_locked_vault(), "keyward get ");
-    assert!(!names.contains("API_KEY") && !names.contains("assphrase"), "{names}");
+    assert!(!names.contains("OTHER_TOKEN") && !names.contains("assphrase"), "{names}");
 }
 
 #[test]
