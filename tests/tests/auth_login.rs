@@ -210,6 +210,18 @@ fn the_store_is_tried_before_the_provider_is_asked_for_a_code() {
 }
 
 #[test]
+fn the_store_is_tried_before_the_tokens_of_a_begun_login_are_asked_for() {
+    let (home, provider) = (Home::new(), IdentityProvider::start());
+    let (id, code) = begin(&home, provider.issuer(), &[]);
+    provider.approve(&code);
+    let disk = Mounted::read_only(home.sessions().parent().unwrap());
+    complete(&home, &id).fails(1, &["caused by: Read-only file system"]);
+    drop(disk);
+    assert_eq!(provider.requests(TOKEN).len(), 0, "the code is still good");
+    complete(&home, &id).succeeds();
+}
+
+#[test]
 fn in_the_air_gap_no_login_is_started_and_nothing_is_made() {
     let provider = IdentityProvider::start();
     let home = Home::new();

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use keyward_tests::Home;
 use keyward_tests::http_server::Reply;
-use keyward_tests::identity_provider::{DEVICE, DISCOVERY, IdentityProvider, TOKEN};
+use keyward_tests::identity_provider::{DEVICE, DISCOVERY, IdentityProvider, REVOKE, TOKEN};
 use keyward_tests::logins::{browser, on_terminal, opened};
+use keyward_tests::mounts::Mounted;
 use keyward_tests::oidc_provider::OidcProvider;
 use keyward_tests::terminal::{CTRL_C, Session, Terminal};
 use keyward_tests::transcript::stable;
@@ -93,6 +94,22 @@ fn ctrl_c_gives_up_at_once_and_leaves_nothing_but_the_terminal_as_it_was() {
     provider.approve(&code);
     home.run(["auth", "token"]).fails(3, &["not signed in"]);
     assert_eq!(home.run(["auth", "status", "--all", "--json"]).json()["logins"], json!([]));
+}
+
+#[test]
+fn a_login_that_can_not_be_stored_after_all_leaves_no_grant_behind() {
+    let (home, provider) = (Home::new(), IdentityProvider::start());
+    let disk = Mounted::tiny(home.sessions().parent().unwrap());
+    let (terminal, code) = on_terminal(&home, provider.issuer(), &[]);
+    disk.fill();
+    provider.approve(&code);
+    let session = terminal.finish();
+    session
+        .ends(1)
+        .shows("No space left on device")
+        .shows("nothing was stored, and the new tokens were revoked");
+    assert_eq!(provider.requests(REVOKE).len(), 1);
+    home.run(["auth", "token"]).fails(3, &["not signed in"]);
 }
 
 #[test]

@@ -35,6 +35,16 @@ pub enum Person {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoginError {
+    /// The session could not be saved. It comes back: its tokens are to be revoked, unless it is written all the same
+    /// ([`StoreFailure::is_written`]).
+    #[error("the login could not be stored")]
+    NotSaved {
+        /// What went wrong.
+        #[source]
+        failure: StoreFailure,
+        /// The session.
+        session: Box<StoredSession>,
+    },
     /// Somebody else is signed in. The new tokens come back: they are to be revoked.
     #[error("{} is signed in, and the new login is of {}", shown(known), shown(&new.login))]
     OtherPerson {
@@ -87,8 +97,10 @@ pub fn sign_in(
     }
     let NewLogin { key, login, client_secret, tokens } = new;
     let session = StoredSession::sign_in(key, login, client_secret, tokens, before.as_ref());
-    store.save(&turn, &session)?;
-    Ok(session)
+    match store.save(&turn, &session) {
+        Ok(()) => Ok(session),
+        Err(failure) => Err(LoginError::NotSaved { failure, session: Box::new(session) }),
+    }
 }
 
 /// Leaves a tombstone in the place of a session, and returns what it was: its refresh token is to be revoked.

@@ -15,15 +15,18 @@ use std::io::{self, Write};
 use clap::Args;
 use serde::Serialize;
 use vault_auth::address::Address;
+use vault_auth::login::Person;
 
 use self::begun::BegunReport;
 use self::handed_over::Handed;
+use self::provider::Patience;
 use self::signed_in::SignedInReport;
 use self::target::TargetArguments;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::report::Report;
 use crate::session_access::SessionAccess;
+use crate::ui::CtrlC;
 
 /// Sign in: with a code that you approve in a browser, with an API key, or with a token
 ///
@@ -130,6 +133,16 @@ fn with_a_code(access: &SessionAccess<'_>, args: &LoginArguments) -> Result<Sign
         return existing::find(access, &args.target);
     }
     let (provider, begun) = provider::begin(access, &args.target)?;
+    // Noted before somebody can read that it gives up.
+    let ctrl_c = CtrlC::noted()?;
     screen::show(access.ctx, &begun, args);
-    provider.complete(access, begun, None, args.force)
+    let patience = Patience { limit: access.ctx.timeout(), later: None, person: args.person() };
+    provider.complete(access, begun, patience, &ctrl_c)
+}
+
+impl LoginArguments {
+    /// Says who may take the place of who signed in before.
+    const fn person(&self) -> Person {
+        if self.force { Person::Anybody } else { Person::Same }
+    }
 }

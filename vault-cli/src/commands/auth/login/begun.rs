@@ -8,12 +8,13 @@ use serde::Serialize;
 use vault_auth::pending::BegunLogin;
 
 use super::LoginArguments;
-use super::provider::{self, Later, Provider};
+use super::provider::{self, Patience, Provider};
 use super::signed_in::SignedInReport;
 use crate::error::{CommandError, Kind};
 use crate::report::Report;
 use crate::session_access::{SessionAccess, unix_time};
 use crate::time::date;
+use crate::ui::CtrlC;
 
 /// What to do next, and by when.
 #[derive(Debug, Serialize)]
@@ -71,8 +72,9 @@ pub(super) fn complete(
     let begun = found.ok_or_else(missing)?;
     let provider = Provider::of(access, file, &begun)?;
     let command = complete_command(id);
-    let later = Later { limit: ctx.timeout().unwrap_or(PATIENCE), command: &command };
-    let outcome = provider.complete(access, begun, Some(later), args.force);
+    let limit = Some(ctx.timeout().unwrap_or(USUAL_LIMIT));
+    let patience = Patience { limit, later: Some(&command), person: args.person() };
+    let outcome = provider.complete(access, begun, patience, &CtrlC::noted()?);
     // A code is good for one answer. Where nobody answered, or the server could not be asked, it still is.
     let is_over = outcome.as_ref().err().is_none_or(|error| !is_open(error.kind));
     if is_over {
@@ -90,4 +92,4 @@ fn complete_command(id: &str) -> String {
 }
 
 /// How long an approval is waited for.
-const PATIENCE: Duration = Duration::from_secs(300);
+const USUAL_LIMIT: Duration = Duration::from_secs(300);

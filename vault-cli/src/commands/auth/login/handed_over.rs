@@ -104,10 +104,7 @@ pub(super) fn sign_in(
     let storing = Storing { access, file: &file, http: http.as_ref() };
     match credential {
         Credential::Key(key) => store_key(&storing, key, whoami, target),
-        Credential::Token(token) => {
-            let person = if args.force { Person::Anybody } else { Person::Same };
-            store_token(&storing, token, whoami, target, person)
-        }
+        Credential::Token(token) => store_token(&storing, token, whoami, target, args.person()),
     }
 }
 

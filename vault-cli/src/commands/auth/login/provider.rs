@@ -14,6 +14,7 @@ use vault_auth::login::{NewLogin, Person, probe};
 use vault_auth::metadata::Metadata;
 use vault_auth::pending::BegunLogin;
 use vault_auth::server_text::ServerText;
+use vault_auth::session::SessionKey;
 use vault_auth::session_file::SessionFile;
 use vault_auth::stored_session::{Login, User};
 use vault_auth::token::TokenSet;
@@ -58,7 +59,7 @@ pub(super) fn begin(
     let issuer = target.issuer()?.clone();
     let file = opened.map_or_else(|| access.open_or_create(), Ok)?;
     let key = target.selection.session_key();
-    probe(&file, &key, LOCK_DEADLINE).map_err(|failure| store_failure(&access.path(), failure))?;
+    try_to_store(access, &file, &key)?;
     let device = Arc::new(access.device_key(&file)?);
     let client_secret = client_secret(access, args, &file, &target)?;
 
@@ -89,6 +90,14 @@ pub(super) fn begin(
         pending,
     };
     Ok((Provider { file, http, metadata, client: Arc::new(client), device }, begun))
+}
+
+fn try_to_store(
+    access: &SessionAccess<'_>,
+    file: &SessionFile,
+    key: &SessionKey,
+) -> Result<(), CommandError> {
+    probe(file, key, LOCK_DEADLINE).map_err(|failure| store_failure(&access.path(), failure))
 }
 
 /// Returns the client's secret: that of the flag, or that of the session which is to be replaced.
@@ -123,13 +132,14 @@ fn scopes(metadata: &Metadata, wanted: &[String]) -> Vec<String> {
 }
 
 impl Provider {
-    /// Asks a provider again what it is, for a login that another process began.
+    /// Asks a provider again what it is, for a login that another process began and that can be stored now.
     pub(super) fn of(
         access: &SessionAccess<'_>,
         file: SessionFile,
         begun: &BegunLogin,
     ) -> Result<Self, CommandError> {
         let http = network::client(access.ctx, "to sign in")?;
+        try_to_store(access, &file, &begun.key)?;
         let issuer = issuer_of(&begun.login)?;
         let metadata = metadata(&begun.settings, &issuer, &http, unix_time(access.ctx))?;
         let client = Arc::new(OauthClient {
@@ -142,28 +152,20 @@ impl Provider {
         Ok(Self { file, http, metadata, client, device })
     }
 
-    /// Waits until the code is approved, and stores what comes of it. `later` completes the login if nobody approves
-    /// it in time.
+    /// Waits until the code is approved or somebody gives up, and stores what comes of it.
     pub(super) fn complete(
         &self,
         access: &SessionAccess<'_>,
         begun: BegunLogin,
-        later: Option<Later<'_>>,
-        force: bool,
+        patience: Patience<'_>,
+        ctrl_c: &CtrlC,
     ) -> Result<SignedInReport, CommandError> {
-        let ctx = access.ctx;
-        let ctrl_c = CtrlC::noted()?;
-        let (limit, again) = match later {
-            Some(later) => (Some(later.limit), Some(later.command)),
-            None => (ctx.timeout(), None),
-        };
-        let waiting = Waiting::new(ctx.ui, &ctrl_c);
-        let tokens = poll(&begun.pending, &self.endpoint(), &SystemClock::new(), limit, &waiting).map_err(
-            |error| {
-                waiting.end_line(&error);
-                poll_failed(&error, again)
-            },
-        )?;
+        let waiting = Waiting::new(access.ctx.ui, ctrl_c);
+        let polled = poll(&begun.pending, &self.endpoint(), &SystemClock::new(), patience.limit, &waiting);
+        let tokens = polled.map_err(|error| {
+            waiting.end_line(&error);
+            poll_failed(&error, patience.later)
+        })?;
         let user = self.identify(&begun, &tokens);
         let BegunLogin { key, login, profile, settings, client_secret, .. } = begun;
         let login = Login { signed_in_at: tokens.received_at, ..login };
@@ -171,10 +173,9 @@ impl Provider {
         let storing = Storing { access, file: &self.file, http: Some(&self.http) };
         let new = match user {
             Ok(user) => NewLogin { login: Login { user, ..new.login }, ..new },
-            Err(error) => return Err(storing.give_back(new, error)),
+            Err(error) => return Err(storing.refuse(new, error)),
         };
-        let person = if force { Person::Anybody } else { Person::Same };
-        let session = storing.session(new, person, &profile, settings)?;
+        let session = storing.session(new, patience.person, &profile, settings)?;
         Ok(SignedInReport::of_session(access, &session, &profile))
     }
 
@@ -211,11 +212,15 @@ impl Provider {
     }
 }
 
-/// How a login is completed later.
+/// What is waited for, and for how long.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Later<'l> {
-    pub(super) limit: Duration,
-    pub(super) command: &'l str,
+pub(super) struct Patience<'p> {
+    /// The time that ends the waiting before the code does.
+    pub(super) limit: Option<Duration>,
+    /// The command that completes the login after that.
+    pub(super) later: Option<&'p str>,
+    /// Who may sign in.
+    pub(super) person: Person,
 }
 
 /// Returns the issuer of a login by a code, which always has one.

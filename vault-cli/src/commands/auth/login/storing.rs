@@ -38,8 +38,7 @@ impl Storing<'_> {
         let before = self.before(&new.key)?;
         let session = match sign_in(self.file, new, person, LOCK_DEADLINE) {
             Ok(session) => session,
-            Err(LoginError::Store(failure)) => return Err(store_failure(&self.access.path(), failure)),
-            Err(error) => return Err(self.refuse(error)),
+            Err(error) => return Err(self.not_stored(error)),
         };
         self.activate(profile, settings)?;
         StoredApiKey::remove(self.file, session.key()).map_err(|error| self.access.failed(error))?;
@@ -59,11 +58,13 @@ impl Storing<'_> {
     }
 
     /// Gives back the tokens of a login that is not stored, and returns the error with what came of it.
-    pub(super) fn give_back(&self, new: NewLogin, error: CommandError) -> CommandError {
+    pub(super) fn refuse(&self, new: NewLogin, error: CommandError) -> CommandError {
         let NewLogin { key, login, client_secret, tokens } = new;
-        let unwanted = StoredSession::sign_in(key, login, client_secret, tokens, None);
-        let ctx = self.access.ctx;
-        error.because(match revoke(self.file, self.http, &unwanted, unix_time(ctx)) {
+        self.give_back(&StoredSession::sign_in(key, login, client_secret, tokens, None), error)
+    }
+
+    fn give_back(&self, unwanted: &StoredSession, error: CommandError) -> CommandError {
+        error.because(match revoke(self.file, self.http, unwanted, unix_time(self.access.ctx)) {
             Ok(Revoked::Done) => "nothing was stored, and the new tokens were revoked".to_owned(),
             Ok(Revoked::Impossible) => {
                 "nothing was stored; the provider takes no tokens back, so the new ones are good until they end"
@@ -76,10 +77,15 @@ impl Storing<'_> {
         })
     }
 
-    fn refuse(&self, error: LoginError) -> CommandError {
-        let refused = login_refused(&error);
+    fn not_stored(&self, error: LoginError) -> CommandError {
+        let (path, refused) = (self.access.path(), login_refused(&error));
         match error {
-            LoginError::OtherPerson { new, .. } => self.give_back(*new, refused),
+            LoginError::NotSaved { failure, .. } if failure.is_written() => store_failure(&path, failure),
+            LoginError::NotSaved { failure, session } => {
+                self.give_back(&session, store_failure(&path, failure))
+            }
+            LoginError::OtherPerson { new, .. } => self.refuse(*new, refused),
+            LoginError::Store(failure) => store_failure(&path, failure),
             _ => refused,
         }
     }
