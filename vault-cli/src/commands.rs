@@ -164,6 +164,27 @@ mod tests {
 
     use crate::command_line::CommandLine;
 
+    /// Returns each argument of a command's own that has the name of a global one.
+    fn shadows(command: &clap::Command, globals: &[String]) -> Vec<String> {
+        let own = command.get_arguments().filter(|argument| !argument.is_global_set());
+        let own = own.map(|argument| argument.get_id().to_string()).filter(|id| globals.contains(id));
+        let own = own.map(|id| format!("{} {id}", command.get_name()));
+        own.chain(command.get_subcommands().flat_map(|command| shadows(command, globals))).collect()
+    }
+
+    #[test]
+    fn no_argument_sets_a_global_one_by_its_name() {
+        let mut defined = CommandLine::command();
+        defined.build();
+        let globals = defined.get_arguments().filter(|argument| argument.is_global_set());
+        let globals: Vec<String> = globals.map(|argument| argument.get_id().to_string()).collect();
+        assert!(globals.contains(&"tenant".to_owned()), "{globals:?}");
+        // `--scope` of a login is what a provider is asked for, and `ScopeArgument` tells the two apart.
+        let shadows = shadows(&defined, &globals);
+        assert!(shadows.iter().all(|shadow| shadow == "login scope"), "{shadows:?}");
+        assert!(!shadows.is_empty());
+    }
+
     #[test]
     fn the_list_of_commands_says_what_each_command_says_of_itself() {
         let listed = CommandLine::command();
