@@ -139,7 +139,8 @@ pub fn store_session(home: &Home, profile: &str, tokens: &Tokens<'_>) -> StoredS
         scopes: vec!["openid".into(), "offline_access".into()],
     };
     let new = NewLogin { key: selection.session_key(), login, client_secret: None, tokens };
-    vault_auth::login::sign_in(&file(home), new, Person::Anybody, PATIENCE).expect("a session that is stored")
+    let signed_in = vault_auth::login::sign_in(&file(home), new, Person::Anybody, PATIENCE);
+    signed_in.expect("a session that is stored").session
 }
 
 /// Stores [`API_KEY`] as the login of a profile.

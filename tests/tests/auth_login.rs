@@ -238,29 +238,42 @@ fn in_the_air_gap_no_login_is_started_and_nothing_is_made() {
 }
 
 #[test]
-fn the_tokens_of_the_login_before_are_given_back() {
+fn a_second_login_of_the_same_person_does_not_end_the_grant_that_it_may_share() {
     let (home, provider) = (Home::new(), IdentityProvider::start());
     sign_in(&home, &provider, &[]).succeeds();
-    assert_eq!(provider.requests(REVOKE).len(), 0);
     sign_in(&home, &provider, &[]).succeeds();
-    let revoked = provider.requests(REVOKE);
-    assert_eq!((revoked.len(), revoked[0].field("token_type_hint").as_deref()), (1, Some("refresh_token")));
+    assert_eq!(provider.requests(REVOKE).len(), 0);
     home.run(["auth", "refresh"]).succeeds();
 }
 
 #[test]
-fn tokens_that_can_not_be_given_back_now_are_by_the_next_login() {
+fn a_login_by_force_gives_the_tokens_of_the_person_before_back() {
     let (home, provider) = (Home::new(), IdentityProvider::start());
     sign_in(&home, &provider, &[]).succeeds();
-    provider.answer_once(REVOKE, Reply::empty(503));
-    let said = sign_in(&home, &provider, &[]);
-    assert!(
-        said.succeeds().stderr.contains("a later command revokes the tokens of the login before"),
-        "{said}"
-    );
-    sign_in(&home, &provider, &["--tenant", "other"]).succeeds();
-    let tokens: Vec<_> = provider.requests(REVOKE).iter().map(|request| request.field("token")).collect();
-    assert_eq!((tokens.len(), &tokens[0]), (2, &tokens[1]));
+    provider.set_subject("bob");
+    let (id, code) = begin(&home, provider.issuer(), &[]);
+    provider.approve(&code);
+    home.run(["auth", "login", "--complete", &id, "--force"]).succeeds();
+    let revoked = provider.requests(REVOKE);
+    assert_eq!((revoked.len(), revoked[0].field("token_type_hint").as_deref()), (1, Some("refresh_token")));
+    assert_eq!(revoked[0].field("token").as_deref(), Some("refresh-0-0"));
+    home.run(["auth", "refresh"]).succeeds();
+}
+
+#[test]
+fn tokens_that_can_not_be_given_back_now_are_by_a_later_command() {
+    for later in [&["auth", "refresh"][..], &["auth", "token", "--force-refresh"], &["auth", "logout"]] {
+        let (home, provider) = (Home::new(), IdentityProvider::start());
+        sign_in(&home, &provider, &["--tenant", "other"]).succeeds();
+        sign_in(&home, &provider, &["--tenant", "acme"]).succeeds();
+        provider.answer_once(REVOKE, Reply::empty(503));
+        home.run(["auth", "logout", "--tenant", "other"]).fails(0, &["a later command tries again"]);
+        home.run(later).succeeds();
+        let tokens = provider.requests(REVOKE);
+        let of_other =
+            tokens.iter().filter(|request| request.field("token").as_deref() == Some("refresh-0-0"));
+        assert_eq!(of_other.count(), 2, "{later:?}");
+    }
 }
 
 #[test]

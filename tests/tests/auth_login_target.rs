@@ -236,3 +236,24 @@ fn se_10_ak_03_login_at_the_top_level_takes_the_same_options() {
     };
     assert_eq!(options(help(&["login"])), options(help(&["auth", "login"])));
 }
+
+#[test]
+fn a_second_tenant_at_a_provider_has_a_profile_of_its_own() {
+    let (home, provider) = (Home::new(), IdentityProvider::start());
+    sign_in(&home, &provider, &["--tenant", "acme"]).succeeds();
+    sign_in(&home, &provider, &["--tenant", "beta"]).succeeds();
+    let profiles = home.run(["auth", "profiles", "list", "--json"]).succeeds().json();
+    let named: Vec<_> = profiles["profiles"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["name"].as_str().unwrap(), row["tenant"].as_str().unwrap()))
+        .collect();
+    let host = provider.issuer().trim_start_matches("http://");
+    assert_eq!(named, [(host, "acme"), (format!("{host}-beta").as_str(), "beta")]);
+    sign_in(&home, &provider, &["--tenant", "acme"]).succeeds();
+    assert_eq!(
+        home.run(["auth", "profiles", "list", "--json"]).json()["profiles"].as_array().unwrap().len(),
+        2
+    );
+}

@@ -141,3 +141,19 @@ fn a_refresh_that_comes_after_the_logout_brings_nothing_back() {
     assert!(provider.requests(TOKEN).is_empty());
     assert_eq!(*session(&home, "work").unwrap().state(), State::SignedOut);
 }
+
+#[test]
+fn a_logout_that_is_killed_while_the_server_hangs_forgets_no_token() {
+    let provider = IdentityProvider::start();
+    let home = signed_in(&provider);
+    provider.answer_once(REVOKE, Reply::silence());
+    let mut child = home.command(["auth", "logout"]).spawn().unwrap();
+    while provider.requests(REVOKE).is_empty() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    child.kill().and_then(|()| child.wait()).unwrap();
+    assert_eq!((queued(&home), session(&home, "work").unwrap().tokens().is_none()), (1, true));
+    home.run(["auth", "logout"]).succeeds();
+    assert_eq!(queued(&home), 0);
+    assert!(!provider.with_grants(|grants| grants.accepts("access-0-0")));
+}

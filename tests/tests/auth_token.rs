@@ -11,11 +11,12 @@ use keyward_tests::http_server::Reply;
 use keyward_tests::identity_provider::{IdentityProvider, TOKEN};
 use keyward_tests::injection::{KILLED, traced};
 use keyward_tests::signed_in::{
-    API_KEY, Tokens, path, session, sign_in, sign_in_for, signed_in, store_session,
+    API_KEY, Tokens, file, path, session, sign_in, sign_in_for, signed_in, store_session,
 };
 use keyward_tests::terminal::Terminal;
 use keyward_tests::token_family::Rotation;
 use vault_auth::stored_session::State;
+use vault_auth::token_store::TokenStore;
 use vault_core::source::{generate_slot_key, key_text};
 
 /// Signs in with an access token that has ended.
@@ -364,4 +365,74 @@ fn a_process_that_is_killed_at_its_logout_leaves_a_session_or_none() {
         assert_eq!(left.tokens().is_none(), *left.state() == State::SignedOut);
         home.run(["auth", "logout"]).succeeds();
     });
+}
+
+#[test]
+fn what_a_server_repeats_of_the_tokens_is_not_shown() {
+    for code in ["invalid_client", "invalid_grant", "canary"] {
+        let provider = IdentityProvider::start();
+        let home = expired(&provider);
+        let said = "your refresh-0-0 is bad, and so is access-0-0";
+        let body = serde_json::json!({ "error": code, "error_description": said });
+        provider.answer_always(TOKEN, Reply::json(400, &body));
+        for arguments in
+            [&["auth", "token"][..], &["auth", "token", "--json", "-v"], &["auth", "refresh", "-v"]]
+        {
+            let shown = home.run(arguments).to_string();
+            assert!(!shown.contains("refresh-0-0") && !shown.contains("access-0-0"), "{shown}");
+        }
+        let status = home.run(["auth", "status", "--json"]).to_string();
+        assert!(!status.contains("-0-0"), "{status}");
+    }
+}
+
+#[test]
+fn a_blank_flag_is_wrong_usage_and_not_somebody_elses_login() {
+    let home = signed_in(&IdentityProvider::start());
+    for key in ["", " ", "\t\n"] {
+        home.run(["auth", "token", "--json", "--api-key", key]).fails_as(2, "usage");
+    }
+    home.run(["auth", "token", "--api-key", "-"]).fails(2, &["--api-key is empty", "@FILE"]);
+}
+
+#[test]
+fn ec_14_a_refresh_while_a_key_is_set_changes_nothing() {
+    let provider = IdentityProvider::start();
+    let home = signed_in(&provider).with("KEYWARD_API_KEY", API_KEY);
+    home.run(["auth", "refresh"]).fails(1, &["KEYWARD_API_KEY is set", "it is not refreshed"]);
+    assert!(provider.requests(TOKEN).is_empty());
+}
+
+#[test]
+fn a_credential_of_the_environment_needs_no_home() {
+    let home = Home::new().with("KEYWARD_TOKEN", "a-token-from-elsewhere");
+    let printed = home.command(["auth", "token"]).env_remove("HOME").output().unwrap();
+    assert_eq!(printed.stdout, b"a-token-from-elsewhere\n");
+}
+
+#[test]
+fn a_good_token_needs_neither_the_network_nor_its_settings() {
+    let provider = IdentityProvider::start();
+    let home = keyward_tests::signed_in::home();
+    sign_in_for(&home, &provider, "work", "acme", 40);
+    for more in [&["--air-gap"][..], &["--ca-file", "/nonexistent"]] {
+        let printed = home.run([&["auth", "token"], more].concat());
+        assert_eq!(printed.succeeds().text(), "access-0-0\n");
+    }
+    assert!(provider.requests(TOKEN).is_empty());
+}
+
+#[test]
+fn ct_05_the_timeout_of_the_command_bounds_the_wait_for_a_turn() {
+    let provider = IdentityProvider::start();
+    let home = expired(&provider);
+    let held = file(&home).lock(&session(&home, "work").unwrap().key().clone(), Duration::ZERO).unwrap();
+    for arguments in [&["auth", "token"][..], &["auth", "refresh"], &["auth", "logout"]] {
+        let started = std::time::Instant::now();
+        let said = home.run([arguments, &["--timeout", "1s", "--json"]].concat());
+        said.fails_as(8, "busy");
+        assert!(started.elapsed() < Duration::from_secs(20), "{arguments:?}");
+    }
+    drop(held);
+    home.run(["auth", "token"]).succeeds();
 }

@@ -23,7 +23,7 @@ fn without_home_the_error_names_the_way_out() {
             said.fails(
                 1,
                 &[
-                    "error: cannot tell where the vault is: HOME is not set to an absolute path",
+                    "error: cannot tell where keyward has its files: HOME is not set to an absolute path",
                     "`KEYWARD_HOME`",
                 ],
             );

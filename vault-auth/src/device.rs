@@ -1,6 +1,8 @@
 //! Login by the device authorization grant (RFC 8628): a person opens an address elsewhere, enters a code, and
 //! this side asks until they have decided.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use vault_core::secret::{SecretBytes, SecretString};
 
@@ -118,8 +120,8 @@ impl PendingLogin {
     #[must_use]
     pub fn to_bytes(&self) -> SecretBytes {
         let stored = Stored {
-            device_code: self.device_code.expose_secret(),
-            user_code: self.user_code.as_str(),
+            device_code: self.device_code.expose_secret().into(),
+            user_code: self.user_code.as_str().into(),
             verification: self.verification.clone(),
             verification_complete: self.verification_complete.clone(),
             issued_at: self.issued_at,
@@ -138,13 +140,13 @@ impl PendingLogin {
         let stored: Stored<'_> =
             serde_json::from_slice(bytes.expose_secret()).map_err(|_| DeviceError::Stored)?;
         Ok(Self {
-            user_code: ServerText::new(stored.user_code),
+            user_code: ServerText::new(&stored.user_code),
             verification: stored.verification,
             verification_complete: stored.verification_complete,
             issued_at: stored.issued_at,
             expires_at: stored.expires_at,
             interval: stored.interval.max(1),
-            device_code: SecretString::new(stored.device_code.to_owned()),
+            device_code: SecretString::new(stored.device_code.into_owned()),
         })
     }
 
@@ -214,8 +216,10 @@ impl Said {
 /// A pending login between two processes.
 #[derive(Serialize, Deserialize)]
 struct Stored<'a> {
-    device_code: &'a str,
-    user_code: &'a str,
+    #[serde(borrow)]
+    device_code: Cow<'a, str>,
+    #[serde(borrow)]
+    user_code: Cow<'a, str>,
     verification: Address,
     verification_complete: Option<Address>,
     issued_at: UnixTime,

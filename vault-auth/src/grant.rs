@@ -31,6 +31,12 @@ pub enum GrantError {
         /// What happened, in the words of the transport.
         reason: String,
     },
+    /// The server accepts the credential, and does not allow this with it (403).
+    #[error("{host} accepts the credential, and does not allow this with it")]
+    Forbidden {
+        /// The server's host.
+        host: String,
+    },
     /// The server answered something that is no answer of a token endpoint, which may be an intermediary's.
     #[error("{host} answered with {found}")]
     NoAnswer {
@@ -86,6 +92,27 @@ pub enum GrantError {
         /// What can't be used.
         found: ServerText,
     },
+}
+
+impl GrantError {
+    /// Returns the error without `secrets` in what the server said.
+    #[must_use]
+    pub fn without<'s>(self, secrets: impl IntoIterator<Item = &'s str> + Clone) -> Self {
+        let shown = |text: ServerText| text.without(secrets.clone());
+        match self {
+            Self::NoAnswer { host, found, retry_after } => {
+                Self::NoAnswer { host, found: shown(found), retry_after }
+            }
+            Self::Refused { host, code, description } => {
+                Self::Refused { host, code: shown(code), description: description.map(shown) }
+            }
+            Self::Rejected { host, description } => {
+                Self::Rejected { host, description: description.map(shown) }
+            }
+            Self::Unusable { host, found } => Self::Unusable { host, found: shown(found) },
+            other => other,
+        }
+    }
 }
 
 fn described(description: Option<&ServerText>) -> String {

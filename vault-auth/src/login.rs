@@ -35,8 +35,8 @@ pub enum Person {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoginError {
-    /// The session could not be saved. It comes back: its tokens are to be revoked, unless it is written all the same
-    /// ([`StoreFailure::is_written`]).
+    /// The session could not be saved, or its turn did not come. It comes back: its tokens are to be revoked, unless
+    /// it is written all the same ([`StoreFailure::is_written`]).
     #[error("the login could not be stored")]
     NotSaved {
         /// What went wrong.
@@ -53,9 +53,16 @@ pub enum LoginError {
         /// The login that was not stored.
         new: Box<NewLogin>,
     },
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreFailure),
+}
+
+/// A login that is stored.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// The session.
+    pub session: StoredSession,
+    /// The session of somebody else that it took the place of: its tokens are to be revoked. Those of the same person
+    /// are not: some providers keep one grant for a person and a client, and the new tokens would end with the old.
+    pub displaced: Option<StoredSession>,
 }
 
 fn shown(login: &Login) -> &str {
@@ -85,22 +92,36 @@ pub fn sign_in(
     new: NewLogin,
     person: Person,
     deadline: Duration,
-) -> Result<StoredSession, LoginError> {
-    let turn = store.lock(&new.key, deadline)?;
-    let before = store.load(&new.key)?;
-    match &before {
-        Some(known) if person == Person::Same && is_other(known, &new.login) => {
-            let known = Box::new(known.login().clone());
-            return Err(LoginError::OtherPerson { known, new: Box::new(new) });
-        }
-        _ => {}
+) -> Result<SignedIn, LoginError> {
+    let turn_and_before = store.lock(&new.key, deadline).and_then(|turn| Ok((turn, store.load(&new.key)?)));
+    let (turn, before) = match turn_and_before {
+        Ok(found) => found,
+        Err(failure) => return Err(not_saved(failure, new.into_session(None))),
+    };
+    let displaced = before.as_ref().filter(|known| is_other(known, &new.login));
+    if let Some(known) = displaced.filter(|_| person == Person::Same) {
+        let known = Box::new(known.login().clone());
+        return Err(LoginError::OtherPerson { known, new: Box::new(new) });
     }
-    let NewLogin { key, login, client_secret, tokens } = new;
-    let session = StoredSession::sign_in(key, login, client_secret, tokens, before.as_ref());
+    let is_displaced = displaced.is_some();
+    let session = new.into_session(before.as_ref());
     match store.save(&turn, &session) {
-        Ok(()) => Ok(session),
-        Err(failure) => Err(LoginError::NotSaved { failure, session: Box::new(session) }),
+        Ok(()) => Ok(SignedIn { session, displaced: before.filter(|_| is_displaced) }),
+        Err(failure) => Err(not_saved(failure, session)),
     }
+}
+
+impl NewLogin {
+    /// Makes the session of the login, which takes the place of `before`.
+    #[must_use]
+    pub fn into_session(self, before: Option<&StoredSession>) -> StoredSession {
+        let Self { key, login, client_secret, tokens } = self;
+        StoredSession::sign_in(key, login, client_secret, tokens, before)
+    }
+}
+
+fn not_saved(failure: StoreFailure, session: StoredSession) -> LoginError {
+    LoginError::NotSaved { failure, session: Box::new(session) }
 }
 
 /// Leaves a tombstone in the place of a session, and returns what it was: its refresh token is to be revoked.
@@ -150,7 +171,8 @@ mod tests {
         let store = MemoryStore::new();
         sign_in(&store, new_login(Some("ana"), 1), Person::Same, Duration::ZERO).unwrap();
         let second = sign_in(&store, new_login(Some("ana"), 2), Person::Same, Duration::ZERO).unwrap();
-        assert_eq!((second.generation(), access(&store).as_deref()), (2, Some("access-2")));
+        assert!(second.displaced.is_none());
+        assert_eq!((second.session.generation(), access(&store).as_deref()), (2, Some("access-2")));
     }
 
     #[test]
@@ -162,7 +184,9 @@ mod tests {
         assert!(matches!(error, LoginError::OtherPerson { new, .. }
             if new.tokens.access_token.expose_secret() == "access-2"));
         assert_eq!(access(&store).as_deref(), Some("access-1"));
-        sign_in(&store, new_login(Some("bob"), 3), Person::Anybody, Duration::ZERO).unwrap();
+        let forced = sign_in(&store, new_login(Some("bob"), 3), Person::Anybody, Duration::ZERO).unwrap();
+        let displaced = forced.displaced.unwrap();
+        assert_eq!(displaced.refresh_token().unwrap().expose_secret(), "refresh-1");
         assert_eq!(access(&store).as_deref(), Some("access-3"));
     }
 
@@ -191,7 +215,8 @@ mod tests {
         let store = MemoryStore::new();
         let _turn = store.lock(&key(), Duration::ZERO).unwrap();
         let error = sign_in(&store, new_login(None, 1), Person::Same, Duration::ZERO).unwrap_err();
-        assert!(matches!(error, LoginError::Store(failure) if failure.is_busy()));
+        assert!(matches!(error, LoginError::NotSaved { failure, session }
+            if failure.is_busy() && session.refresh_token().is_some()));
         assert!(sign_out(&store, &key(), Duration::ZERO).unwrap_err().is_busy());
         assert!(probe(&store, &key(), Duration::ZERO).unwrap_err().is_busy());
     }

@@ -43,6 +43,9 @@ pub(crate) fn get(
     if answer.status == 401 && (answer.body().is_empty() || answer.json::<serde_json::Value>().is_some()) {
         return Err(GrantError::Rejected { host: answer.host, description: None });
     }
+    if answer.status == 403 {
+        return Err(GrantError::Forbidden { host: answer.host });
+    }
     Ok(answer)
 }
 

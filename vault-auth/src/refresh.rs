@@ -13,6 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use vault_core::secret::SecretString;
+
 use crate::clock::{Clock, UnixTime};
 use crate::grant::{GrantError, TokenEndpoint};
 use crate::journal::{Attempt, TokenHash};
@@ -295,13 +297,13 @@ impl<'a> Refresher<'a> {
     fn send(&self, endpoint: &dyn TokenEndpoint, in_flight: &InFlight) -> Result<TokenSet, Unanswered> {
         let token = in_flight.session().refresh_token();
         let token = token.expect("a session in flight has the token that is sent");
-        let first = match endpoint.refresh(token) {
+        let first = match refresh_by(endpoint, in_flight, token) {
             Ok(tokens) => return Ok(tokens),
             Err(error) => Unanswered { is_spent_perhaps: may_have_arrived(&error), error },
         };
         let Some(pause) = pause_before_retry(&first.error) else { return Err(first) };
         self.clock.sleep(pause);
-        endpoint.refresh(token).map_err(|error| Unanswered {
+        refresh_by(endpoint, in_flight, token).map_err(|error| Unanswered {
             is_spent_perhaps: first.is_spent_perhaps || may_have_arrived(&error),
             error,
         })
@@ -376,6 +378,16 @@ struct Unanswered {
     error: GrantError,
     /// Whether the server may have taken the token all the same.
     is_spent_perhaps: bool,
+}
+
+/// Sends the token; what the server says about it is shown without the tokens of the session.
+fn refresh_by(
+    endpoint: &dyn TokenEndpoint,
+    in_flight: &InFlight,
+    token: &SecretString,
+) -> Result<TokenSet, GrantError> {
+    let access = in_flight.session().tokens().map(|tokens| tokens.access_token.expose_secret());
+    endpoint.refresh(token).map_err(|error| error.without([token.expose_secret()].into_iter().chain(access)))
 }
 
 impl Unanswered {

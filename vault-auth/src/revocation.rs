@@ -46,6 +46,12 @@ impl Revocation {
     ///
     /// [`GrantError`]: the token may still be good, after [`GrantError::Unavailable`] it surely is.
     pub fn revoke(&self, token: &SecretString, hint: TokenHint) -> Result<(), GrantError> {
+        let client_secret = self.client.client_secret.as_ref().map(SecretString::expose_secret);
+        let secrets = [token.expose_secret()].into_iter().chain(client_secret);
+        self.ask(token, hint).map_err(|error| error.without(secrets))
+    }
+
+    fn ask(&self, token: &SecretString, hint: TokenHint) -> Result<(), GrantError> {
         let mut form = vec![("token", token.expose_secret()), ("token_type_hint", hint.name())];
         self.client.sign(&mut form);
         let answer = self.http.send(&Request::post(&self.address, &form).within(LIMIT))?;

@@ -2,14 +2,17 @@
 //! week at most, and given back by the next command that is online.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use vault_core::name::SecretName;
-use vault_core::secret::SecretString;
+use vault_core::secret::{SecretBytes, SecretString};
 
 use crate::clock::UnixTime;
+use crate::session::SessionKey;
 use crate::session_file::{SessionFile, SessionFileError, new_id, record_name};
-use crate::stored_session::{Held, decode_json, encode_json};
+use crate::stored_session::{Held, State, StoredSession, decode_json, encode_json};
+use crate::token_store::{StoreFailure, TokenStore, session_record};
 
 /// A token to be given back.
 #[derive(Debug)]
@@ -27,12 +30,18 @@ pub struct QueuedRevocation {
 }
 
 impl QueuedRevocation {
-    /// Puts the token into the queue.
+    /// Puts the token into the queue, and returns its name there.
     ///
     /// # Errors
     ///
     /// [`SessionFileError`].
-    pub fn save(&self, file: &SessionFile) -> Result<(), SessionFileError> {
+    pub fn save(&self, file: &SessionFile) -> Result<SecretName, SessionFileError> {
+        let (name, record) = self.encode();
+        file.write(&[(name.clone(), Some(record))])?;
+        Ok(name)
+    }
+
+    fn encode(&self) -> (SecretName, SecretBytes) {
         let record = encode_json(&Record {
             schema: SCHEMA,
             token: Held::Lent(&self.token),
@@ -41,8 +50,58 @@ impl QueuedRevocation {
             client_secret: self.client_secret.as_ref().map(Held::Lent),
             queued_at: self.queued_at,
         });
-        file.write(&[(record_name(PREFIX, &new_id()), Some(record))])
+        (record_name(PREFIX, &new_id()), record)
     }
+
+    /// Describes how the tokens of a session are given back; `None` for one that has none, or a provider that takes
+    /// none. The refresh token ends the grant; where there is none, the access token is all that there is.
+    #[must_use]
+    pub fn of(session: &StoredSession, now: UnixTime) -> Option<Self> {
+        let tokens = session.tokens()?;
+        let copy = |secret: &SecretString| SecretString::new(secret.expose_secret().to_owned());
+        Some(Self {
+            token: copy(tokens.refresh_token.as_ref().unwrap_or(&tokens.access_token)),
+            endpoint: session.login().revocation_endpoint.clone()?,
+            client_id: session.key().client_id.clone(),
+            client_secret: session.client_secret().map(copy),
+            queued_at: now,
+        })
+    }
+}
+
+/// A session that was signed out.
+#[derive(Debug)]
+pub struct SignedOut {
+    /// What it was.
+    pub session: StoredSession,
+    /// What is to be given back, with its name in the queue; `None` where nothing can be.
+    pub queued: Option<(SecretName, QueuedRevocation)>,
+}
+
+/// Leaves a tombstone in the place of a session and puts its token into the queue, in one write: whatever happens
+/// next, the token is not forgotten. `None` where nobody is signed in.
+///
+/// # Errors
+///
+/// [`StoreFailure`].
+pub fn sign_out(
+    file: &SessionFile,
+    key: &SessionKey,
+    deadline: Duration,
+    now: UnixTime,
+) -> Result<Option<SignedOut>, StoreFailure> {
+    let _turn = file.lock(key, deadline)?;
+    let Some(session) = file.load(key)?.filter(|session| *session.state() != State::SignedOut) else {
+        return Ok(None);
+    };
+    let mut records = vec![(session_record(key), Some(session.sign_out().encode()))];
+    let queued = QueuedRevocation::of(&session, now).map(|queued| {
+        let (name, record) = queued.encode();
+        records.push((name.clone(), Some(record)));
+        (name, queued)
+    });
+    file.write(&records)?;
+    Ok(Some(SignedOut { session, queued }))
 }
 
 /// The queue.

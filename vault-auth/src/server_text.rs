@@ -5,6 +5,9 @@ use std::fmt;
 /// The most characters of a server's text that are shown.
 const MAX_SHOWN: usize = 300;
 
+/// The fewest bytes of what is taken out of a text: less would take its words apart.
+const SHORTEST_SECRET: usize = 4;
+
 /// A server's text as it may be shown to a person. It never was a secret: codes, descriptions, addresses.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerText(String);
@@ -16,6 +19,13 @@ impl ServerText {
     pub fn new(text: &str) -> Self {
         let shown: String = text.chars().take(MAX_SHOWN).collect();
         Self(vault_core::name::escape_deceptive(&shown).into_owned())
+    }
+
+    /// Returns the text without `secrets`: a server may repeat what it was sent, or gave before.
+    #[must_use]
+    pub fn without<'s>(&self, secrets: impl IntoIterator<Item = &'s str>) -> Self {
+        let long_enough = secrets.into_iter().filter(|secret| secret.len() >= SHORTEST_SECRET);
+        Self(long_enough.fold(self.0.clone(), |text, secret| text.replace(secret, "[…]")))
     }
 
     /// Returns the text.
@@ -47,5 +57,12 @@ mod tests {
         assert!(!shown.as_str().contains(['\u{1b}', '\u{202e}', '\n']), "{shown}");
         assert_eq!(ServerText::new(&"x".repeat(10_000)).as_str().len(), MAX_SHOWN);
         assert_eq!(ServerText::new("WDJB-MJHT").as_str(), "WDJB-MJHT");
+    }
+
+    #[test]
+    fn what_is_secret_is_taken_out_wherever_it_stands() {
+        let text = ServerText::new("token=canary-1&x=canary-1, canary-2 is over");
+        let shown = text.without(["canary-1", "canary-2", "is"]);
+        assert_eq!(shown.as_str(), "token=[…]&x=[…], […] is over");
     }
 }

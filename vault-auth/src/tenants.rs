@@ -28,8 +28,11 @@ pub fn list(
     base: &Address,
     credential: Presented<'_>,
 ) -> Result<Option<Vec<Tenant>>, GrantError> {
-    let answer = protected::get_below(http, base, PATH, credential)?;
-    if matches!(answer.status, 403 | 404) {
+    let answer = match protected::get_below(http, base, PATH, credential) {
+        Err(GrantError::Forbidden { .. }) => return Ok(None),
+        answer => answer?,
+    };
+    if answer.status == 404 {
         return Ok(None);
     }
     let said = if answer.is_success() { answer.json::<Said>() } else { None };

@@ -88,16 +88,26 @@ impl HttpTokenEndpoint {
         self.request(vec![grant, ("device_code", device_code.expose_secret())])
     }
 
+    /// Asks, and takes what was sent out of what the server says about it.
     fn request<'a>(&'a self, mut form: Vec<(&'a str, &'a str)>) -> Result<Reply, GrantError> {
         self.client.sign(&mut form);
-        let answer = self.send(&form)?;
+        let secrets = form.iter().filter(|(name, _)| SECRET_FIELDS.contains(name)).map(|(_, value)| *value);
+        match self.exchange(&form) {
+            Ok(Reply::Error(error)) => Ok(Reply::Error(error.without(secrets))),
+            Err(error) => Err(error.without(secrets)),
+            reply => reply,
+        }
+    }
+
+    fn exchange(&self, form: &[(&str, &str)]) -> Result<Reply, GrantError> {
+        let answer = self.send(form)?;
         let reply = self.read(&answer)?;
         let wants_nonce = matches!(&reply, Reply::Error(error) if error.code == "use_dpop_nonce");
         if !wants_nonce || answer.dpop_nonce.is_none() || self.device_key.is_none() {
             return Ok(reply);
         }
         // The server looked at nothing but the proof (RFC 9449 §8): this is the first request that counts.
-        self.read(&self.send(&form)?)
+        self.read(&self.send(form)?)
     }
 
     fn send(&self, form: &[(&str, &str)]) -> Result<Answer, GrantError> {
@@ -196,6 +206,12 @@ impl ErrorReply {
         Self { host: answer.host.clone(), status, retry_after, code, description, interval: None }
     }
 
+    fn without<'s>(self, secrets: impl IntoIterator<Item = &'s str> + Clone) -> Self {
+        let description = self.description.map(|text| text.without(secrets.clone()));
+        let code = ServerText::new(&self.code).without(secrets).as_str().to_owned();
+        Self { code, description, ..self }
+    }
+
     /// Returns what the error means for the token that was sent.
     pub(crate) fn into_grant_error(self) -> GrantError {
         let Self { host, status, retry_after, code, description, .. } = self;
@@ -209,6 +225,9 @@ impl ErrorReply {
         }
     }
 }
+
+/// What of a form nobody is shown.
+const SECRET_FIELDS: [&str; 3] = ["client_secret", "device_code", "refresh_token"];
 
 /// The body of an answer, right or wrong.
 #[derive(Deserialize)]

@@ -14,6 +14,7 @@ use crate::session::SessionKey;
 use crate::session_file::SessionFileError;
 use crate::stored_session::StoredSession;
 
+pub(crate) use file::session_record;
 pub use memory::MemoryStore;
 
 /// A place that keeps sessions, each by its key. Two keys are the same session only if all their parts are

@@ -42,7 +42,9 @@ impl Whoami {
 
     fn read(answer: &Answer) -> Result<Self, GrantError> {
         let said = if answer.is_success() { answer.json::<Said>() } else { None };
-        let said = said.ok_or_else(|| answer.unexpected())?;
+        let says_who =
+            |said: &Said| [&said.principal, &said.email, &said.user_id].iter().any(|text| text.is_some());
+        let said = said.filter(says_who).ok_or_else(|| answer.unexpected())?;
         let shown = |text: Option<String>| text.as_deref().map(ServerText::new);
         Ok(Self {
             principal: shown(said.principal),

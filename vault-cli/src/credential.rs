@@ -9,7 +9,7 @@ use vault_auth::stored_session::{State, StoredSession};
 use vault_auth::token_store::TokenStore;
 
 use crate::context::Context;
-use crate::error::{CommandError, credential_failed, store_failure};
+use crate::error::{CommandError, credential_failed, not_signed_in, store_failure};
 use crate::session_access::SessionAccess;
 
 /// What a login left.
@@ -42,7 +42,8 @@ fn load(access: &SessionAccess<'_>) -> Result<Option<Stored>, Unreadable> {
     let Some(file) = access.open().map_err(Unreadable)? else { return Ok(None) };
     let selection = access.select(&file).map_err(Unreadable)?;
     let login = stored_login(access, &file, &selection.session_key()).map_err(Unreadable)?;
-    Ok(login.map(|login| Stored { file, selection, login }))
+    let login = login.ok_or_else(|| Unreadable(nobody(&selection)))?;
+    Ok(Some(Stored { file, selection, login }))
 }
 
 /// Returns what the login of a tenant, client and environment left; `None` where nobody is signed in.
@@ -57,6 +58,13 @@ pub(crate) fn stored_login(
     }
     let api_key = StoredApiKey::load(file, key).map_err(|error| access.failed(error))?;
     Ok(api_key.map(|api_key| StoredLogin::ApiKey(Box::new(api_key))))
+}
+
+/// Makes the error of a selection that nobody is signed in to.
+pub(crate) fn nobody(selection: &Selection) -> CommandError {
+    let at = selection.issuer.as_ref().or(selection.base_url.as_ref());
+    let at = at.map_or_else(String::new, |at| format!(" at {}", at.value));
+    not_signed_in(format!("not signed in to tenant '{}'{at}", selection.tenant.value))
 }
 
 fn warn_of_passed_over<S>(ctx: &Context, choice: &Choice<S>) {

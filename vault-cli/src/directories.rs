@@ -11,8 +11,8 @@ pub(crate) struct Directories {
     config: PathBuf,
     data: PathBuf,
     state: PathBuf,
-    /// For what lasts until the person leaves; `None` on a system without such a place.
-    runtime: Option<PathBuf>,
+    /// For what another directory could not take.
+    runtime: PathBuf,
 }
 
 impl Directories {
@@ -25,20 +25,23 @@ impl Directories {
     /// When neither KEYWARD_HOME nor HOME says where.
     pub(crate) fn find(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, CommandError> {
         let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        // Another file system, if there is one: it serves where the disk of the others is full.
+        let runtime = absolute("XDG_RUNTIME_DIR").map(|base| base.join("keyward"));
         if let Some(home) = variable("KEYWARD_HOME").map(PathBuf::from) {
             let home = std::path::absolute(&home).unwrap_or(home);
-            let runtime = Some(home.join("run"));
+            let runtime = runtime.unwrap_or_else(|| home.join("run"));
             return Ok(Self { config: home.clone(), data: home.clone(), state: home, runtime });
         }
         let base = |name: &str, below_home: &str| {
             let found = absolute(name).or_else(|| Some(absolute("HOME")?.join(below_home)));
             found.map(|base| base.join("keyward")).ok_or_else(no_home)
         };
+        let state = base("XDG_STATE_HOME", ".local/state")?;
         Ok(Self {
             config: base("XDG_CONFIG_HOME", ".config")?,
             data: base("XDG_DATA_HOME", ".local/share")?,
-            state: base("XDG_STATE_HOME", ".local/state")?,
-            runtime: absolute("XDG_RUNTIME_DIR").map(|base| base.join("keyward")),
+            runtime: runtime.unwrap_or_else(|| state.join("run")),
+            state,
         })
     }
 
@@ -63,8 +66,8 @@ impl Directories {
     }
 
     /// Returns the directory for what another directory could not take.
-    pub(crate) fn runtime(&self) -> Option<&Path> {
-        self.runtime.as_deref()
+    pub(crate) fn runtime(&self) -> &Path {
+        &self.runtime
     }
 
     /// Returns the directory of the machine source's seed files.
@@ -89,8 +92,11 @@ impl Directories {
 }
 
 fn no_home() -> CommandError {
-    CommandError::new(Kind::Failed, "cannot tell where the vault is: HOME is not set to an absolute path")
-        .hint("set `KEYWARD_HOME` to a directory for keyward's files, or HOME to yours")
+    CommandError::new(
+        Kind::Failed,
+        "cannot tell where keyward has its files: HOME is not set to an absolute path",
+    )
+    .hint("set `KEYWARD_HOME` to a directory for keyward's files, or HOME to yours")
 }
 
 #[cfg(test)]

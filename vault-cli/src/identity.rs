@@ -113,7 +113,7 @@ impl<'s> Caller<'s> {
     pub(crate) fn who(&self) -> Result<Answered<Whoami>, Unanswered> {
         let session = match (&self.base_url, &self.credential) {
             (Some(base), _) => return self.ask(base, Whoami::ask),
-            (None, Held::Fixed(_)) => return Err(no_backend().into()),
+            (None, Held::Fixed(_)) => return Err(no_backend(self.origin).into()),
             (None, Held::Session { session, .. }) => session,
         };
         let http = network::client(self.access.ctx, PURPOSE)?;
@@ -192,11 +192,11 @@ fn present<T>(
 
 fn userinfo_endpoint(http: &HttpClient, session: &StoredSession) -> Result<Address, CommandError> {
     let issuer = session.login().issuer.as_deref().and_then(|issuer| Address::parse(issuer).ok());
-    let issuer = issuer.ok_or_else(no_backend)?;
+    let issuer = issuer.ok_or_else(|| no_backend(CredentialOrigin::Stored))?;
     // Without the endpoint only a backend could be asked.
     let missing = |error: &MetadataError| match metadata_failed(error) {
         failed if failed.kind == Kind::Network => failed,
-        _ => no_backend().caused_by(error),
+        _ => no_backend(CredentialOrigin::Stored).caused_by(error),
     };
     let metadata = Metadata::discover(http, &issuer).map_err(|error| missing(&error))?;
     metadata.userinfo().cloned().map_err(|error| missing(&error))
@@ -213,7 +213,7 @@ pub(crate) fn selection_of(
     }
     let words = access.ctx.selection_words()?;
     if words.needs_profiles()
-        && let Some(file) = access.open()?
+        && let Ok(Some(file)) = access.open_quietly()
     {
         return access.select(&file);
     }

@@ -106,8 +106,13 @@ impl ValueInput<'_> {
 /// Reads the text of an argument that is a secret: `@FILE`, `-` for stdin, or (with a warning) the text itself. One
 /// line end is not part of it.
 pub(crate) fn read_text(ui: Ui, argument: &ValueArgument, what: &str) -> Result<SecretString, CommandError> {
-    let input = ValueInput { argument: Some(argument), descriptor: None, raw: false, allow_empty: false };
-    text_of(&input.read(ui, what)?, what)
+    let hint = "KEY, @FILE or - for stdin: the first shows in `ps`, the others do not";
+    let input = ValueInput { argument: Some(argument), descriptor: None, raw: false, allow_empty: true };
+    let value = input.read(ui, what).map_err(|error| error.hint(hint))?;
+    if value.expose_secret().trim_ascii().is_empty() {
+        return Err(CommandError::usage(format!("{what} is empty")).hint(hint));
+    }
+    text_of(&value, what)
 }
 
 /// Takes a secret as text.

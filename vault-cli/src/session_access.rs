@@ -11,7 +11,7 @@ use vault_auth::dpop::DeviceKey;
 use vault_auth::grant::{GrantError, TokenEndpoint};
 use vault_auth::http::HttpClient;
 use vault_auth::profile::Profiles;
-use vault_auth::refresh::{Access, Need, Refresher};
+use vault_auth::refresh::{Access, Need, RefreshError, Refresher};
 use vault_auth::selection::Selection;
 use vault_auth::session::SessionKey;
 use vault_auth::session_file::{SessionFile, SessionFileError};
@@ -26,13 +26,15 @@ use crate::context::Context;
 use crate::enrol::Creation;
 use crate::error::{CommandError, Kind, refresh_failed, session_file_failed};
 use crate::network;
+use crate::revoke::work_off;
 use crate::sources::Sources;
 
 /// The file of sessions of a command, or its absence, which is that nobody ever signed in.
 #[derive(Debug)]
 pub(crate) struct SessionAccess<'c> {
     pub(crate) ctx: &'c Context,
-    store: FileStore,
+    /// Where the file is; a process without a home has none, and may need none.
+    store: Result<FileStore, CommandError>,
 }
 
 impl<'c> SessionAccess<'c> {
@@ -44,12 +46,12 @@ impl<'c> SessionAccess<'c> {
 
     /// Finds the file for a command that looks at the vault too, and has warned of what is to be warned of.
     pub(crate) fn beside_the_vault(ctx: &'c Context) -> Result<Self, CommandError> {
-        Ok(Self { ctx, store: ctx.session_store()? })
+        Ok(Self { ctx, store: ctx.session_store() })
     }
 
     /// Returns the path of the file.
     pub(crate) fn path(&self) -> PathBuf {
-        self.store.location().to_path_buf()
+        self.store.as_ref().map_or_else(|_| PathBuf::new(), |store| store.location().to_path_buf())
     }
 
     /// Opens the file; `None` where there is none yet.
@@ -67,7 +69,7 @@ impl<'c> SessionAccess<'c> {
         if let Some(file) = self.open()? {
             return Ok(file);
         }
-        match Creation::of_sessions(self.ctx)?.commit_sessions(self.store.clone()) {
+        match Creation::of_sessions(self.ctx)?.commit_sessions(self.store.clone()?) {
             Ok(file) => Ok(self.with_spill(file)),
             Err(SessionFileError::Commit(CommitError::Store(StoreError::Conflict { .. }))) => self
                 .open()?
@@ -85,6 +87,28 @@ impl<'c> SessionAccess<'c> {
     /// Loads the profiles.
     pub(crate) fn profiles(&self, file: &SessionFile) -> Result<Profiles, CommandError> {
         Profiles::load(file).map_err(|error| self.failed(error))
+    }
+
+    /// Returns the sessions that can be read, and why another one can't be: it does not stand in their way.
+    pub(crate) fn sessions(
+        &self,
+        file: &SessionFile,
+    ) -> Result<(Vec<StoredSession>, Option<CommandError>), CommandError> {
+        let (mut readable, mut unreadable) = (Vec::new(), None);
+        for session in file.sessions().map_err(|error| self.failed(error))? {
+            match session {
+                Ok(session) => readable.push(session),
+                Err(error) => unreadable = Some(self.failed(error)),
+            }
+        }
+        Ok((readable, unreadable))
+    }
+
+    /// Returns the sessions that can be read, and warns of another one.
+    pub(crate) fn readable_sessions(&self, file: &SessionFile) -> Result<Vec<StoredSession>, CommandError> {
+        let (readable, unreadable) = self.sessions(file)?;
+        unreadable.iter().for_each(|error| self.ctx.ui.warn(&error.message));
+        Ok(readable)
     }
 
     /// Makes the error of a file that could not be read or written.
@@ -119,16 +143,29 @@ impl<'c> SessionAccess<'c> {
                 hook_failed: None,
             });
         }
-        let http = network::client(self.ctx, "to refresh the session")?;
-        let device = Arc::new(self.device_key(file)?);
-        let fingerprint = device.fingerprint();
-        let connect = move |session: &StoredSession| endpoint(&http, session, &device);
-        let refresher = Refresher::new(file, &clock, &connect).with_device(&fingerprint);
-        let refresher = match self.ctx.timeout() {
-            Some(timeout) => refresher.with_lock_deadline(timeout.min(LONGEST_WAIT)),
-            None => refresher,
+        let client = network::client(self.ctx, "to refresh the session");
+        let (http, device) = match client.and_then(|http| Ok((http, Arc::new(self.device_key(file)?)))) {
+            Ok(both) => both,
+            // A token that is good all the same needs neither.
+            Err(error) => {
+                let found = Refresher::new(file, &clock, &offline).access(key, need);
+                return found.map_err(|why| match why {
+                    RefreshError::Grant(_) => error,
+                    why => failed(why),
+                });
+            }
         };
-        refresher.access(key, need).map_err(failed)
+        let fingerprint = device.fingerprint();
+        let by = Arc::clone(&http);
+        let connect = move |session: &StoredSession| endpoint(&by, session, &device);
+        let refresher = Refresher::new(file, &clock, &connect).with_device(&fingerprint);
+        let refresher = refresher.with_lock_deadline(patience(self.ctx));
+        let found = refresher.access(key, need).map_err(failed)?;
+        if found.refreshed {
+            // The server could be asked: so can be those that earlier logouts could not reach. If not, another day.
+            drop(work_off(file, &http, unix_time(self.ctx)));
+        }
+        Ok(found)
     }
 
     /// Says what a refresh left undone, and returns the exit code for the command's end: its work is done, and yet
@@ -152,7 +189,7 @@ impl<'c> SessionAccess<'c> {
     }
 
     fn open_with(&self, mut sources: Sources) -> Result<Option<SessionFile>, CommandError> {
-        let opened = SessionFile::open(self.store.clone(), &mut sources.in_order());
+        let opened = SessionFile::open(self.store.clone()?, &mut sources.in_order());
         opened.map(|file| file.map(|file| self.with_spill(file))).map_err(|error| self.failed(error))
     }
 
@@ -203,8 +240,12 @@ pub(crate) fn unix_time(ctx: &Context) -> UnixTime {
     UnixTime::try_from(ctx.now).unwrap_or(UnixTime::MAX)
 }
 
-/// How long the turn of a session is waited for where nobody says otherwise.
-pub(crate) const LOCK_DEADLINE: Duration = Duration::from_secs(30);
+/// Returns how long the turn of a session is waited for.
+pub(crate) fn patience(ctx: &Context) -> Duration {
+    ctx.timeout().map_or(LOCK_DEADLINE, |timeout| timeout.min(LONGEST_WAIT))
+}
+
+const LOCK_DEADLINE: Duration = Duration::from_secs(30);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// Returns when the access token of a session ends, where that is known.

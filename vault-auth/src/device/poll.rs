@@ -93,15 +93,24 @@ fn poll_by(
     watch: &dyn PollWatch,
 ) -> Result<TokenSet, PollError> {
     let ended = |ending| PollError::of(ending, login, limit);
+    // The last failure, as long as no answer came after it: then nobody knows whether the login was approved.
+    let mut last_trouble = None;
     let mut schedule = Schedule::new(login, limit, Reading::of(clock));
     loop {
-        wait(schedule.next_pause(Reading::of(clock)).map_err(ended)?, clock, watch)?;
+        let pause = schedule.next_pause(Reading::of(clock));
+        let pause =
+            pause.map_err(|ending| last_trouble.take().map_or_else(|| ended(ending), PollError::Server))?;
+        wait(pause, clock, watch)?;
         match ask() {
             Ok(Reply::Tokens(tokens)) => return Ok(tokens),
-            Ok(Reply::Error(error)) => schedule.heed(error).map_err(ended)?,
+            Ok(Reply::Error(error)) => {
+                last_trouble = None;
+                schedule.heed(error).map_err(ended)?;
+            }
             Err(trouble) if passes(&trouble) => {
                 schedule.back_off(&trouble);
                 watch.trouble(&trouble);
+                last_trouble = Some(trouble);
             }
             Err(error) => return Err(error.into()),
         }

@@ -156,6 +156,7 @@ impl From<GrantError> for AuthError {
                 Self::Transient { retry_after: None, source: error.into() }
             }
             GrantError::Refused { .. } | GrantError::Unusable { .. } => Self::Configuration(error.into()),
+            GrantError::Forbidden { .. } => Self::Forbidden { missing_scopes: Vec::new() },
             GrantError::Rejected { .. } => Self::ReauthRequired(error.into()),
         }
     }

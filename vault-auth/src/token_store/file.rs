@@ -27,14 +27,14 @@ impl SessionFile {
     }
 
     fn stored(&self, key: &SessionKey) -> Result<Option<StoredSession>, SessionFileError> {
-        let name = name_of(key);
+        let name = session_record(key);
         let decoded = self.read(&name)?.map(|bytes| StoredSession::decode(&bytes, key)).transpose();
         decoded.map_err(|source| bad_record(&name, source))
     }
 
     /// Returns what was spilled of a session if it is newer than what the file has.
     fn newer_spill(&self, stored: Option<&StoredSession>, key: &SessionKey) -> Option<StoredSession> {
-        let bytes = self.spilled(&name_of(key))?;
+        let bytes = self.spilled(&session_record(key))?;
         let spilled = StoredSession::decode(&bytes, key).ok()?;
         let is_newer = stored.is_none_or(|stored| stored.generation() < spilled.generation());
         is_newer.then_some(spilled)
@@ -69,25 +69,26 @@ impl TokenStore for SessionFile {
     }
 
     fn save(&self, turn: &Turn, session: &StoredSession) -> Result<(), StoreFailure> {
-        let name = name_of(turn.key());
+        let name = session_record(turn.key());
         self.write(&[(name.clone(), Some(session.encode()))])?;
         self.remove_spilled(&name);
         Ok(())
     }
 
     fn keep_aside(&self, turn: &Turn, session: &StoredSession) -> Result<Option<PathBuf>, StoreFailure> {
-        Ok(self.spill(&name_of(turn.key()), &session.encode())?)
+        Ok(self.spill(&session_record(turn.key()), &session.encode())?)
     }
 }
 
-fn name_of(key: &SessionKey) -> SecretName {
+/// Returns the name of the record of a session.
+pub(crate) fn session_record(key: &SessionKey) -> SecretName {
     record_name(PREFIX, &key.id())
 }
 
 /// Reads a session by the name of its record, which has to be that of the key inside.
 fn decode_any(name: &SecretName, bytes: &SecretBytes) -> Result<StoredSession, SessionFileError> {
     let session = StoredSession::decode_any(bytes).map_err(|source| bad_record(name, source))?;
-    let is_own = name_of(session.key()) == *name;
+    let is_own = session_record(session.key()) == *name;
     if is_own { Ok(session) } else { Err(bad_record(name, RecordError::Damaged)) }
 }
 

@@ -155,7 +155,7 @@ impl Home {
         let login =
             Login { signed_in_at: self.clock.now(), device: Some("device-1".into()), ..Login::default() };
         let new = NewLogin { key: key(), login, client_secret: None, tokens };
-        sign_in(&self.open(), new, Person::Same, Duration::from_secs(20)).unwrap()
+        sign_in(&self.open(), new, Person::Same, Duration::from_secs(20)).unwrap().session
     }
 
     /// Asks for a fresh token, as a command of a new process would.

@@ -41,9 +41,17 @@ impl SelectionWords {
         select(&asked, profiles).map_err(|error| selection_failed(&error))
     }
 
-    /// Returns the name of the profile that is asked for, or that the environment's host is.
+    /// Returns the name of the profile that is asked for, or that the environment's host is: flags go before variables.
     pub(crate) fn profile_name(&self) -> Option<&str> {
-        self.profile.iter().chain(&self.environment).flatten().map(String::as_str).next()
+        let [profile_flag, profile_variable] = &self.profile;
+        let [host_flag, host_variable] = &self.environment;
+        let in_order = [profile_flag, host_flag, profile_variable, host_variable];
+        in_order.into_iter().flatten().map(String::as_str).next()
+    }
+
+    /// Tells whether a profile is asked for by its name.
+    pub(crate) fn names_profile(&self) -> bool {
+        self.profile.iter().any(Option::is_some)
     }
 
     /// Returns the environment that is asked for.
@@ -85,7 +93,7 @@ impl Context {
 
     /// Returns the directory for tokens that the file of sessions could not take.
     pub(crate) fn runtime_directory(&self) -> Option<PathBuf> {
-        self.directories().ok()?.runtime().map(PathBuf::from)
+        Some(self.directories().ok()?.runtime().to_path_buf())
     }
 
     /// Returns what was written about the selection of a session.
@@ -105,7 +113,7 @@ impl Context {
     pub(crate) fn given_credentials(&self) -> Result<GivenCredentials, CommandError> {
         let flag = self.globals.api_key.as_ref();
         Ok(GivenCredentials {
-            flag: flag.map(|key| read_text(self.ui, key, "the API key of --api-key")).transpose()?,
+            flag: flag.map(|key| read_text(self.ui, key, "--api-key")).transpose()?,
             api_key_variable: secret_variable("KEYWARD_API_KEY")?,
             token_variable: secret_variable("KEYWARD_TOKEN")?,
         })

@@ -53,7 +53,7 @@ pub(crate) fn session_file_failed(path: &Path, error: SessionFileError) -> Comma
             };
             match source {
                 RecordError::Newer(_) => failed(Kind::Newer).hint(NEWER_HINT),
-                _ => failed(Kind::Damaged).hint("`keyward auth login` makes it anew"),
+                _ => failed(Kind::Damaged).hint(MOVE_AWAY),
             }
         }
         error => CommandError::new(Kind::Failed, error.to_string()).caused_by_sources_of(&error),
@@ -108,6 +108,9 @@ pub(crate) fn grant_failed(error: &GrantError) -> CommandError {
         GrantError::Refused { .. } => failed(Kind::Configuration)
             .hint("`--client-id`, `--scope` and `--audience` have to be what the provider expects"),
         GrantError::Rejected { .. } => failed(Kind::Rejected).hint(LOGIN_HINT),
+        GrantError::Forbidden { .. } => {
+            failed(Kind::Refused).hint("whoever runs the server can allow it, or give another role")
+        }
         GrantError::Unusable { .. } => {
             failed(Kind::Configuration).hint("the answer is not what RFC 6749 says; ask who runs the server")
         }
@@ -132,9 +135,11 @@ pub(crate) fn asking_failed(error: &GrantError, origin: CredentialOrigin) -> Com
 }
 
 /// Makes the error of a question that only a backend could answer, where there is none.
-pub(crate) fn no_backend() -> CommandError {
-    CommandError::new(Kind::Configuration, "no backend to ask is known")
-        .hint("`--base-url URL` names one; `keyward auth profiles set NAME base-url=URL` keeps it")
+pub(crate) fn no_backend(origin: CredentialOrigin) -> CommandError {
+    CommandError::new(Kind::Configuration, "no backend to ask is known").hint(match origin {
+        CredentialOrigin::Stored => "`keyward auth login --base-url URL`: a login is for one backend",
+        _ => "`--base-url URL` or `KEYWARD_BASE_URL` names it",
+    })
 }
 
 /// Makes the error of a session that gave no access token.

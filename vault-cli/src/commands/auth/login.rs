@@ -128,10 +128,11 @@ pub(crate) fn run(ctx: &Context, args: &LoginArguments) -> Result<LoginReport, C
 
 /// Shows the code and waits; where nobody would see it, looks for a login that is there already.
 fn with_a_code(access: &SessionAccess<'_>, args: &LoginArguments) -> Result<SignedInReport, CommandError> {
-    access.ctx.check_network("to sign in")?;
     if !access.ctx.ui.is_attended() {
-        return existing::find(access, &args.target);
+        let found = existing::find(access, &args.target);
+        return found.or_else(|error| access.ctx.check_network("to sign in").and(Err(error)));
     }
+    access.ctx.check_network("to sign in")?;
     let (provider, begun) = provider::begin(access, &args.target)?;
     // Noted before somebody can read that it gives up.
     let ctrl_c = CtrlC::noted()?;

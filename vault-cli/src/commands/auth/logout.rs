@@ -1,12 +1,10 @@
 //! `auth logout`: remove a login, and give its tokens back.
 
-use std::sync::Arc;
-
 use clap::Args;
 use serde::Serialize;
 use vault_auth::api_key::StoredApiKey;
-use vault_auth::http::HttpClient;
-use vault_auth::login::sign_out;
+use vault_auth::login;
+use vault_auth::revocation_queue::sign_out;
 use vault_auth::session::SessionKey;
 use vault_auth::session_file::{SessionFile, SessionFileError};
 
@@ -14,8 +12,8 @@ use crate::context::Context;
 use crate::error::{CommandError, store_failure};
 use crate::network;
 use crate::report::Report;
-use crate::revoke::{Revoked, revoke, work_off};
-use crate::session_access::{LOCK_DEADLINE, SessionAccess, unix_time};
+use crate::revoke::{Revoked, revoke_queued, work_off};
+use crate::session_access::{SessionAccess, patience, unix_time};
 
 /// Remove the login of this tenant and environment, and revoke its tokens
 ///
@@ -79,7 +77,7 @@ impl RemovedRow {
     }
 }
 
-/// Removes one login, or all of them.
+/// Removes one login, or all of them. What can't be read does not keep the others from being removed.
 pub(crate) fn run(ctx: &Context, args: &LogoutArguments) -> Result<LogoutReport, CommandError> {
     let access = SessionAccess::new(ctx)?;
     let mut report = LogoutReport {
@@ -88,31 +86,36 @@ pub(crate) fn run(ctx: &Context, args: &LogoutArguments) -> Result<LogoutReport,
         still_set: ctx.overriding_credential(),
     };
     let Some(file) = access.open()? else { return Ok(report) };
-    let keys = if args.all { all_keys(&access, &file)? } else { vec![access.select(&file)?.session_key()] };
-    // Where the network is forbidden or its settings are wrong, the login is removed all the same.
-    let http = if args.local_only { None } else { network::client(ctx, "to revoke tokens").ok() };
-    let failed = |error| access.failed(error);
-    if let Some(http) = &http {
-        work_off(&file, http, unix_time(ctx)).map_err(failed)?;
-    }
+    let (keys, unreadable) = match args.all {
+        true => all_keys(&access, &file)?,
+        false => (vec![access.select(&file)?.session_key()], None),
+    };
     for key in keys {
-        report.removed.extend(remove_session(&access, &file, &key, args, http.as_ref())?);
-        report.removed.extend(remove_api_key(&file, &key).map_err(failed)?);
+        report.removed.extend(remove_session(&access, &file, &key, args)?);
+        report.removed.extend(remove_api_key(&file, &key).map_err(|error| access.failed(error))?);
     }
-    Ok(report)
+    let is_away = report.removed.iter().any(|row| row.queued_because.is_some());
+    if !args.local_only
+        && !is_away
+        && let Ok(http) = network::client(ctx, REVOKING)
+    {
+        work_off(&file, &http, unix_time(ctx)).map_err(|error| access.failed(error))?;
+    }
+    unreadable.map_or(Ok(report), Err)
 }
 
-fn all_keys(access: &SessionAccess<'_>, file: &SessionFile) -> Result<Vec<SessionKey>, CommandError> {
-    let failed = |error| access.failed(error);
-    let sessions = file.sessions().map_err(failed)?.into_iter();
-    let mut keys: Vec<SessionKey> = sessions
-        .map(|session| session.map(|session| session.key().clone()))
-        .collect::<Result<_, _>>()
-        .map_err(failed)?;
-    keys.extend(StoredApiKey::all(file).map_err(failed)?.into_iter().map(|(key, _)| key));
+/// Returns which logins there are, and why one could not be read.
+fn all_keys(
+    access: &SessionAccess<'_>,
+    file: &SessionFile,
+) -> Result<(Vec<SessionKey>, Option<CommandError>), CommandError> {
+    let (sessions, unreadable) = access.sessions(file)?;
+    let mut keys: Vec<SessionKey> = sessions.iter().map(|session| session.key().clone()).collect();
+    let api_keys = StoredApiKey::all(file).map_err(|error| access.failed(error))?;
+    keys.extend(api_keys.into_iter().map(|(key, _)| key));
     keys.sort_unstable();
     keys.dedup();
-    Ok(keys)
+    Ok((keys, unreadable))
 }
 
 /// Leaves a tombstone first: a refresh that ends late can't bring the session back.
@@ -121,16 +124,19 @@ fn remove_session(
     file: &SessionFile,
     key: &SessionKey,
     args: &LogoutArguments,
-    http: Option<&Arc<HttpClient>>,
 ) -> Result<Option<RemovedRow>, CommandError> {
     let failed = |failure| store_failure(&access.path(), failure);
-    let Some(session) = sign_out(file, key, LOCK_DEADLINE).map_err(failed)? else { return Ok(None) };
     let row = RemovedRow::new(key, "session");
     if args.local_only {
-        return Ok(Some(RemovedRow { revocation: "kept", ..row }));
+        let was = login::sign_out(file, key, patience(access.ctx)).map_err(failed)?;
+        return Ok(was.map(|_| RemovedRow { revocation: "kept", ..row }));
     }
-    let revoked =
-        revoke(file, http, &session, unix_time(access.ctx)).map_err(|error| access.failed(error))?;
+    let out = sign_out(file, key, patience(access.ctx), unix_time(access.ctx)).map_err(failed)?;
+    let Some(out) = out else { return Ok(None) };
+    let Some((name, queued)) = out.queued else { return Ok(Some(row)) };
+    // Where the network is forbidden or its settings are wrong, the login is removed all the same.
+    let client = network::client(access.ctx, REVOKING);
+    let revoked = revoke_queued(file, &client, &name, &queued).map_err(|error| access.failed(error))?;
     Ok(Some(match revoked {
         Revoked::Done => RemovedRow { revocation: "revoked", ..row },
         Revoked::Queued(why) => RemovedRow { revocation: "queued", queued_because: Some(why), ..row },
@@ -153,3 +159,6 @@ impl RemovedRow {
         Self { tenant, environment, method, revocation: "none", queued_because: None }
     }
 }
+
+/// Why the network is used, should it be forbidden.
+const REVOKING: &str = "to revoke tokens";

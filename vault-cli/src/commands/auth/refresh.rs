@@ -7,7 +7,7 @@ use serde::Serialize;
 use vault_auth::refresh::Need;
 
 use crate::context::Context;
-use crate::credential::{StoredLogin, stored_login};
+use crate::credential::{StoredLogin, nobody, stored_login};
 use crate::error::{CommandError, Kind, not_signed_in};
 use crate::report::Report;
 use crate::session_access::{SessionAccess, end_of};
@@ -45,16 +45,21 @@ impl Report for RefreshReport {
 
 /// Refreshes once. Another process that refreshes at the same time does it for this one too.
 pub(super) fn run(ctx: &Context, _args: &RefreshArguments) -> Result<RefreshReport, CommandError> {
+    if let Some(overriding) = ctx.overriding_credential() {
+        let message = format!("{overriding} is set, and is what commands use: it is not refreshed");
+        return Err(CommandError::new(Kind::Failed, message).hint("leave it out to refresh the stored login"));
+    }
     let access = SessionAccess::new(ctx)?;
     let file = access.open()?.ok_or_else(|| not_signed_in("not signed in"))?;
-    let key = access.select(&file)?.session_key();
+    let selection = access.select(&file)?;
+    let key = selection.session_key();
     let session = match stored_login(&access, &file, &key)? {
         Some(StoredLogin::Session(session)) => session,
         Some(StoredLogin::ApiKey(_)) => {
             return Err(CommandError::new(Kind::Failed, "this login is an API key, which nobody refreshes")
                 .hint("`keyward auth status` shows the login"));
         }
-        None => return Err(not_signed_in("not signed in")),
+        None => return Err(nobody(&selection)),
     };
     let need = Need { min_ttl: Duration::ZERO, refused: Some(session.generation()) };
     let found = access.access(&file, &key, need)?;

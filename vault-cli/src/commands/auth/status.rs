@@ -364,8 +364,7 @@ fn every_login(
     let of_key =
         |key: &SessionKey| named.iter().find(|(known, _)| known == key).map(|(_, selection)| selection);
     let mut logins = Vec::new();
-    for session in file.sessions().map_err(failed)? {
-        let session = session.map_err(failed)?;
+    for session in access.readable_sessions(file)? {
         if *session.state() != State::SignedOut {
             let profile = of_key(session.key()).and_then(profile_of);
             logins.push(LoginFacts::of_session(&session, profile, unix_time(access.ctx)));

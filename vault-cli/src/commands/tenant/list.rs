@@ -107,8 +107,8 @@ fn of_file(
 ) -> Result<BTreeMap<String, Option<String>>, CommandError> {
     let failed = |error| access.failed(error);
     let mut known = BTreeMap::new();
-    for session in file.sessions().map_err(failed)? {
-        known.insert(session.map_err(failed)?.key().tenant.clone(), None);
+    for session in access.readable_sessions(file)? {
+        known.insert(session.key().tenant.clone(), None);
     }
     for (key, _) in StoredApiKey::all(file).map_err(failed)? {
         known.insert(key.tenant, None);

@@ -77,8 +77,8 @@ pub(super) fn complete(
     let outcome = provider.complete(access, begun, patience, &CtrlC::noted()?);
     // A code is good for one answer. Where nobody answered, or the server could not be asked, it still is.
     let is_over = outcome.as_ref().err().is_none_or(|error| !is_open(error.kind));
-    if is_over {
-        BegunLogin::remove(&provider.file, id).map_err(|error| access.failed(error))?;
+    if is_over && let Err(error) = BegunLogin::remove(&provider.file, id) {
+        ctx.ui.warn(&format!("the request of the login is still in the file: {error}"));
     }
     outcome
 }

@@ -100,8 +100,8 @@ pub(super) fn sign_in(
     let whoami = verify(&target, http.as_ref(), &credential)?;
     let file = opened.map_or_else(|| access.open_or_create(), Ok)?;
     // Where there is no backend to ask, the network may still serve to give the tokens of the login before back.
-    let http = http.or_else(|| network::client(access.ctx, "to revoke tokens").ok());
-    let storing = Storing { access, file: &file, http: http.as_ref() };
+    let client = http.map_or_else(|| network::client(access.ctx, "to revoke tokens"), Ok);
+    let storing = Storing { access, file: &file, client: &client };
     match credential {
         Credential::Key(key) => store_key(&storing, key, whoami, target),
         Credential::Token(token) => store_token(&storing, token, whoami, target, args.person()),

@@ -32,7 +32,7 @@ use crate::error::{
 };
 use crate::input::read_text;
 use crate::network;
-use crate::session_access::{LOCK_DEADLINE, SessionAccess, copy, unix_time};
+use crate::session_access::{SessionAccess, copy, patience, unix_time};
 use crate::ui::CtrlC;
 
 /// A provider that is asked for a login.
@@ -41,6 +41,8 @@ pub(super) struct Provider {
     pub(super) file: SessionFile,
     http: Arc<HttpClient>,
     metadata: Metadata,
+    /// What ID tokens are verified with; `None` where the provider gives none.
+    keys: Option<KeySet>,
     client: Arc<OauthClient>,
     device: Arc<DeviceKey>,
 }
@@ -71,6 +73,8 @@ pub(super) fn begin(
         scopes: scopes(&metadata, &target.profile.scopes),
         audience: target.profile.audience.clone(),
     };
+    // Before anybody approves anything: a code is good for one answer.
+    let keys = keys_of(&http, &metadata)?;
     let pending = PendingLogin::request(&http, &address, &client).map_err(|error| device_failed(&error))?;
     let begun = BegunLogin {
         key,
@@ -89,7 +93,7 @@ pub(super) fn begin(
         audience: client.audience.clone(),
         pending,
     };
-    Ok((Provider { file, http, metadata, client: Arc::new(client), device }, begun))
+    Ok((Provider { file, http, metadata, keys, client: Arc::new(client), device }, begun))
 }
 
 fn try_to_store(
@@ -97,7 +101,7 @@ fn try_to_store(
     file: &SessionFile,
     key: &SessionKey,
 ) -> Result<(), CommandError> {
-    probe(file, key, LOCK_DEADLINE).map_err(|failure| store_failure(&access.path(), failure))
+    probe(file, key, patience(access.ctx)).map_err(|failure| store_failure(&access.path(), failure))
 }
 
 /// Returns the client's secret: that of the flag, or that of the session which is to be replaced.
@@ -149,7 +153,8 @@ impl Provider {
             audience: begun.audience.clone(),
         });
         let device = Arc::new(access.device_key(&file)?);
-        Ok(Self { file, http, metadata, client, device })
+        let keys = keys_of(&http, &metadata)?;
+        Ok(Self { file, http, metadata, keys, client, device })
     }
 
     /// Waits until the code is approved or somebody gives up, and stores what comes of it.
@@ -170,7 +175,8 @@ impl Provider {
         let BegunLogin { key, login, profile, settings, client_secret, .. } = begun;
         let login = Login { signed_in_at: tokens.received_at, ..login };
         let new = NewLogin { key, login, client_secret, tokens };
-        let storing = Storing { access, file: &self.file, http: Some(&self.http) };
+        let client = Ok(Arc::clone(&self.http));
+        let storing = Storing { access, file: &self.file, client: &client };
         let new = match user {
             Ok(user) => NewLogin { login: Login { user, ..new.login }, ..new },
             Err(error) => return Err(storing.refuse(new, error)),
@@ -191,16 +197,15 @@ impl Provider {
 
     /// Says who signed in, by the word of the provider; nobody where it gives no ID tokens.
     fn identify(&self, begun: &BegunLogin, tokens: &TokenSet) -> Result<User, CommandError> {
-        let (Some(token), Some(address)) = (&tokens.id_token, &self.metadata.jwks_uri) else {
+        let (Some(token), Some(keys)) = (&tokens.id_token, &self.keys) else {
             return Ok(User::default());
         };
-        let keys = KeySet::fetch(&self.http, address).map_err(|error| grant_failed(&error))?;
         let expected = Expected {
             issuer: &self.metadata.issuer,
             client_id: &self.client.client_id,
             roles_claim: begun.settings.roles_claim.as_deref(),
         };
-        let identity = Identity::verify(token, &keys, expected, tokens.received_at);
+        let identity = Identity::verify(token, keys, expected, tokens.received_at);
         let identity = identity.map_err(|error| id_token_failed(&error))?;
         let shown = |text: Option<ServerText>| text.map(|text| text.as_str().to_owned());
         Ok(User {
@@ -210,6 +215,11 @@ impl Provider {
             roles: identity.roles.iter().map(ToString::to_string).collect(),
         })
     }
+}
+
+fn keys_of(http: &HttpClient, metadata: &Metadata) -> Result<Option<KeySet>, CommandError> {
+    let keys = metadata.jwks_uri.as_ref().map(|address| KeySet::fetch(http, address));
+    keys.transpose().map_err(|error| grant_failed(&error))
 }
 
 /// What is waited for, and for how long.

@@ -116,7 +116,7 @@ impl SignedInReport {
         let already = if self.state == "signed_in" { "" } else { "already " };
         let account = self.email.as_deref().or(self.user_id.as_deref());
         let who = match (account, self.method) {
-            (Some(account), _) => format!(" as {account}"),
+            (Some(account), _) => format!(" as {}", escape_deceptive(account)),
             (None, API_KEY) => " with an API key".to_owned(),
             (None, "token") => " with a token".to_owned(),
             (None, _) => "; the provider does not say who that is".to_owned(),
@@ -166,7 +166,8 @@ impl Report for SignedInReport {
 
     fn summary(&self) -> Option<String> {
         let rows = self.rows().into_iter();
-        let rows = rows.map(|(name, value)| format!("{:<14}{value}", format!("{name}:")));
+        let rows =
+            rows.map(|(name, value)| format!("{:<14}{}", format!("{name}:"), escape_deceptive(&value)));
         Some([self.headline()].into_iter().chain(rows).collect::<Vec<_>>().join("\n"))
     }
 }

@@ -1,21 +1,19 @@
 //! Storing a login: the session or key first, then the profile, then what it takes the place of is given back.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use vault_auth::api_key::StoredApiKey;
-use vault_auth::http::HttpClient;
-use vault_auth::login::{LoginError, NewLogin, Person, sign_in, sign_out};
+use vault_auth::clock::UnixTime;
+use vault_auth::login::{LoginError, NewLogin, Person, SignedIn, sign_in};
 use vault_auth::profile::{Profile, ProfileName, Profiles};
-use vault_auth::session::SessionKey;
-use vault_auth::session_file::SessionFile;
-use vault_auth::stored_session::{State, StoredSession};
-use vault_auth::token_store::TokenStore;
-use vault_core::secret::SecretString;
+use vault_auth::revocation_queue::sign_out;
+use vault_auth::session_file::{SessionFile, SessionFileError};
+use vault_auth::stored_session::StoredSession;
 
 use super::target::Target;
 use crate::error::{CommandError, login_refused, profile_failed, store_failure};
-use crate::revoke::{Revoked, revoke, work_off};
-use crate::session_access::{LOCK_DEADLINE, SessionAccess, unix_time};
+use crate::revoke::{Client, Revoked, revoke, revoke_queued, work_off};
+use crate::session_access::{SessionAccess, patience, unix_time};
 
 /// Where a login is stored, and by what its predecessor is given back.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +21,7 @@ pub(super) struct Storing<'s> {
     pub(super) access: &'s SessionAccess<'s>,
     pub(super) file: &'s SessionFile,
     /// The client, where the network may be used.
-    pub(super) http: Option<&'s Arc<HttpClient>>,
+    pub(super) client: &'s Client,
 }
 
 impl Storing<'_> {
@@ -35,36 +33,38 @@ impl Storing<'_> {
         profile: &ProfileName,
         settings: Profile,
     ) -> Result<StoredSession, CommandError> {
-        let before = self.before(&new.key)?;
-        let session = match sign_in(self.file, new, person, LOCK_DEADLINE) {
-            Ok(session) => session,
-            Err(error) => return Err(self.not_stored(error)),
-        };
+        let SignedIn { session, displaced } =
+            sign_in(self.file, new, person, self.patience()).map_err(|error| self.not_stored(error))?;
         self.activate(profile, settings)?;
         StoredApiKey::remove(self.file, session.key()).map_err(|error| self.access.failed(error))?;
-        self.replace(before.filter(|before| !is_same_grant(before, &session)));
+        self.tidy(|| {
+            displaced.map(|displaced| revoke(self.file, self.client, &displaced, self.now())).transpose()
+        });
         Ok(session)
     }
 
     /// Stores an API key in the place of the session that there was.
     pub(super) fn api_key(&self, stored: &StoredApiKey, target: &Target) -> Result<(), CommandError> {
         let key = target.selection.session_key();
-        stored.save(self.file, &key).map_err(|error| self.access.failed(error))?;
-        let before = sign_out(self.file, &key, LOCK_DEADLINE);
+        let before = sign_out(self.file, &key, self.patience(), self.now());
         let before = before.map_err(|failure| store_failure(&self.access.path(), failure))?;
+        stored.save(self.file, &key).map_err(|error| self.access.failed(error))?;
         self.activate(&target.name, target.profile.clone())?;
-        self.replace(before);
+        let queued = before.and_then(|before| before.queued);
+        self.tidy(|| {
+            let revoked = queued.map(|(name, queued)| revoke_queued(self.file, self.client, &name, &queued));
+            revoked.transpose()
+        });
         Ok(())
     }
 
     /// Gives back the tokens of a login that is not stored, and returns the error with what came of it.
     pub(super) fn refuse(&self, new: NewLogin, error: CommandError) -> CommandError {
-        let NewLogin { key, login, client_secret, tokens } = new;
-        self.give_back(&StoredSession::sign_in(key, login, client_secret, tokens, None), error)
+        self.give_back(&new.into_session(None), error)
     }
 
     fn give_back(&self, unwanted: &StoredSession, error: CommandError) -> CommandError {
-        error.because(match revoke(self.file, self.http, unwanted, unix_time(self.access.ctx)) {
+        error.because(match revoke(self.file, self.client, unwanted, self.now()) {
             Ok(Revoked::Done) => "nothing was stored, and the new tokens were revoked".to_owned(),
             Ok(Revoked::Impossible) => {
                 "nothing was stored; the provider takes no tokens back, so the new ones are good until they end"
@@ -85,15 +85,8 @@ impl Storing<'_> {
                 self.give_back(&session, store_failure(&path, failure))
             }
             LoginError::OtherPerson { new, .. } => self.refuse(*new, refused),
-            LoginError::Store(failure) => store_failure(&path, failure),
             _ => refused,
         }
-    }
-
-    /// Returns the session that is to be replaced.
-    fn before(&self, key: &SessionKey) -> Result<Option<StoredSession>, CommandError> {
-        let before = self.file.load(key).map_err(|failure| store_failure(&self.access.path(), failure))?;
-        Ok(before.filter(|before| *before.state() != State::SignedOut))
     }
 
     /// Writes the profile, and makes it the active one.
@@ -106,33 +99,28 @@ impl Storing<'_> {
     }
 
     /// Gives back the tokens that nobody has any more. The login is done, whatever comes of this.
-    fn replace(&self, before: Option<StoredSession>) {
-        let (ui, now) = (self.access.ctx.ui, unix_time(self.access.ctx));
-        let earlier = self.http.map_or(Ok(()), |http| work_off(self.file, http, now));
-        match before.map(|before| revoke(self.file, self.http, &before, now)).transpose() {
+    fn tidy(&self, revoke: impl FnOnce() -> Result<Option<Revoked>, SessionFileError>) {
+        let ui = self.access.ctx.ui;
+        match revoke() {
             Ok(Some(Revoked::Queued(why))) => {
-                ui.note(&format!(
+                return ui.note(&format!(
                     "a later command revokes the tokens of the login before, now it can't: {why}"
                 ));
             }
             Ok(_) => {}
             Err(error) => ui.warn(&format!("the tokens of the login before could not be revoked: {error}")),
         }
+        let earlier = self.client.as_ref().map_or(Ok(()), |http| work_off(self.file, http, self.now()));
         if let Err(error) = earlier {
             ui.warn(&format!("the tokens of earlier logins could not be revoked: {error}"));
         }
     }
-}
 
-/// Tells whether two sessions are of one grant: some providers give a person the same tokens again, and to revoke
-/// those would end the new session.
-fn is_same_grant(before: &StoredSession, after: &StoredSession) -> bool {
-    let same = |before: Option<&SecretString>, after: Option<&SecretString>| {
-        before.zip(after).is_some_and(|(before, after)| before.expose_secret() == after.expose_secret())
-    };
-    same(before.refresh_token(), after.refresh_token()) || same(access_token(before), access_token(after))
-}
+    fn patience(&self) -> Duration {
+        patience(self.access.ctx)
+    }
 
-fn access_token(session: &StoredSession) -> Option<&SecretString> {
-    session.tokens().map(|tokens| &tokens.access_token)
+    fn now(&self) -> UnixTime {
+        unix_time(self.access.ctx)
+    }
 }

@@ -60,7 +60,7 @@ impl Target {
         known: &Profiles,
     ) -> Result<Self, CommandError> {
         let words = ctx.selection_words()?;
-        let name = name_of(&words, args, known)?;
+        let name = for_tenant(name_of(&words, args, known)?, &words, known)?;
         let profile = args.over(known.get(&name).cloned().unwrap_or_default(), &words);
         let mut with_it = known.clone();
         with_it.put(name.clone(), profile.clone());
@@ -126,6 +126,22 @@ fn name_of(
         (Some(profile), _) => Ok(profile.value),
         (None, Some(base_url)) => profile_name(&host(&base_url.value)),
         (None, None) => profile_name(UNNAMED),
+    }
+}
+
+/// A second tenant at a host gets a profile of its own, unless the person named the profile: the first one stays
+/// what it is.
+fn for_tenant(
+    name: ProfileName,
+    words: &SelectionWords,
+    known: &Profiles,
+) -> Result<ProfileName, CommandError> {
+    let before = known.get(&name).and_then(|profile| profile.tenant.as_deref());
+    match (words.tenant(), before) {
+        (Some(tenant), Some(before)) if tenant != before && !words.names_profile() => {
+            profile_name(&format!("{name}-{tenant}"))
+        }
+        _ => Ok(name),
     }
 }
 
