@@ -1,7 +1,6 @@
-//! The device key of this installation in the sealed file, and the mark of the machine that it was made on: a copy
-//! of the file on another machine is another device, and gets a key of its own.
+//! The device keys in the sealed file, one for each machine that it was opened on, and the marks by which machines
+//! are told apart: a copy of the file on another machine is another device, and so is each machine of a shared home.
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,25 +27,26 @@ pub enum DeviceRecordError {
     Key(#[from] DeviceKeyError),
 }
 
-/// Returns the device key of this installation, and makes one where there is none, or only that of another
-/// machine. `machine` is the mark of this one ([`machine_mark`]); without it a copy is not told.
+/// Returns the device key of this machine, and makes one where the file has none. Those of other machines stay as
+/// they are: their sessions are bound to them. `machine` is the mark of this one ([`machine_mark`]); machines
+/// without a mark share one key, and a copy is not told between them.
 ///
 /// # Errors
 ///
 /// [`DeviceRecordError`]. A key that can't be read is not replaced: tokens may be bound to it.
 pub fn device_key(file: &SessionFile, machine: Option<&str>) -> Result<DeviceKey, DeviceRecordError> {
-    if let Some(key) = load(file, machine)? {
+    let name = name_of(machine);
+    if let Some(key) = load(file, &name)? {
         return Ok(key);
     }
     let _lock = file.lock_named("device", LOCK_DEADLINE).map_err(SessionFileError::from)?;
-    if let Some(key) = load(file, machine)? {
+    if let Some(key) = load(file, &name)? {
         return Ok(key);
     }
     let pkcs8 = DeviceKey::generate()?;
     let text = SecretString::new(Base64UrlUnpadded::encode_string(pkcs8.expose_secret()));
-    let (key, machine) = (Held::Lent(&text), machine.map(Cow::Borrowed));
-    let record = encode_json(&Record { schema: SCHEMA, key, machine });
-    file.write(&[(name(), Some(record))])?;
+    let record = encode_json(&Record { schema: SCHEMA, key: Held::Lent(&text) });
+    file.write(&[(name, Some(record))])?;
     Ok(DeviceKey::open(&pkcs8)?)
 }
 
@@ -64,14 +64,10 @@ fn mark_of(id: &[u8]) -> String {
     hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn load(file: &SessionFile, machine: Option<&str>) -> Result<Option<DeviceKey>, DeviceRecordError> {
-    let damaged = |source| SessionFileError::Record { record: name().to_string(), source };
-    let Some(bytes) = file.read(&name())? else { return Ok(None) };
+fn load(file: &SessionFile, name: &SecretName) -> Result<Option<DeviceKey>, DeviceRecordError> {
+    let damaged = |source| SessionFileError::Record { record: name.to_string(), source };
+    let Some(bytes) = file.read(name)? else { return Ok(None) };
     let record: Record<'_> = decode_json(&bytes, SCHEMA).map_err(damaged)?;
-    match (machine, &record.machine) {
-        (Some(here), Some(there)) if here != there.as_ref() => return Ok(None),
-        _ => {}
-    }
     let pkcs8 = record.key.into_owned().and_then(|text| decode(&text));
     let pkcs8 = pkcs8.ok_or_else(|| damaged(RecordError::Damaged))?;
     Ok(Some(DeviceKey::open(&pkcs8)?))
@@ -86,14 +82,15 @@ fn decode(text: &SecretString) -> Option<SecretBytes> {
 struct Record<'r> {
     schema: u32,
     key: Held<'r>,
-    machine: Option<Cow<'r, str>>,
 }
 
-fn name() -> SecretName {
-    record_name("device", "")
+fn name_of(machine: Option<&str>) -> SecretName {
+    record_name("device/", machine.unwrap_or(NO_MARK))
 }
 
 const SCHEMA: u32 = 1;
+/// What stands in the place of a mark. No mark is that short.
+const NO_MARK: &str = "any";
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
 /// An id has 32 hexadecimal digits and a line end.
 const MAX_MACHINE_ID: usize = 256;

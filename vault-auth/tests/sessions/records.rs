@@ -1,4 +1,4 @@
-//! What the sealed file has beside sessions: profiles, API keys, the device key, logins that were begun, tokens to
+//! What the sealed file has beside sessions: profiles, API keys, device keys, logins that were begun, tokens to
 //! be given back.
 
 use std::thread;
@@ -100,30 +100,32 @@ fn se_04_se_07_an_api_key_is_kept_sealed_with_its_facts_until_it_is_removed() {
 }
 
 #[test]
-fn se_03_the_device_key_stays_the_same_on_its_machine_and_is_another_on_any_other() {
+fn se_03_each_machine_has_a_device_key_of_its_own_and_keeps_it_when_another_one_opens_the_file() {
     let (home, file) = home();
-    let first = device_key(&file, Some("machine-1")).unwrap().fingerprint();
-    assert_eq!(device_key(&open(home.path()), Some("machine-1")).unwrap().fingerprint(), first);
-    assert_eq!(
-        device_key(&open(home.path()), None).unwrap().fingerprint(),
-        first,
-        "a container without an id"
-    );
-    let copied = device_key(&open(home.path()), Some("machine-2")).unwrap().fingerprint();
-    assert_ne!(copied, first);
-    assert_eq!(device_key(&open(home.path()), Some("machine-2")).unwrap().fingerprint(), copied);
+    let of = |file: &SessionFile, machine| device_key(file, machine).unwrap().fingerprint();
+    let first = of(&file, Some("machine-1"));
+    assert_eq!(of(&open(home.path()), Some("machine-1")), first);
+    let second = of(&open(home.path()), Some("machine-2"));
+    let unmarked = of(&open(home.path()), None);
+    assert!(first != second && first != unmarked && second != unmarked);
+    for file in [&file, &open(home.path())] {
+        assert_eq!([of(file, Some("machine-1")), of(file, Some("machine-2"))], [&first[..], &second]);
+        assert_eq!(of(file, None), unmarked);
+    }
     assert!(machine_mark().is_none_or(|mark| mark.len() == 32));
 }
 
 #[test]
 fn a_device_key_that_can_not_be_read_is_not_replaced() {
     let (_home, file) = home();
-    let good = device_key(&file, None).unwrap().fingerprint();
-    damage(&file, "device", b"{\"schema\":1,\"key\":\"AAAA\",\"machine\":null}");
-    assert!(device_key(&file, None).is_err());
-    damage(&file, "device", b"{\"schema\":2}");
-    assert!(device_key(&file, None).is_err());
-    assert_eq!(good.len(), 16);
+    for machine in [None, Some("machine-1")] {
+        device_key(&file, machine).unwrap();
+        let record = format!("device/{}", machine.unwrap_or("any"));
+        for bytes in [&b"{\"schema\":1,\"key\":\"AAAA\"}"[..], b"{\"schema\":2}", b"torn"] {
+            damage(&file, &record, bytes);
+            assert!(device_key(&file, machine).is_err());
+        }
+    }
 }
 
 fn settings() -> Profile {
