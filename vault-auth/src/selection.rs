@@ -139,15 +139,19 @@ pub fn select(asked: &Asked<'_>, profiles: &Profiles) -> Result<Selection, Selec
     let environment = given(asked.environment)
         .or_else(|| from(of(|profile| &profile.environment), Origin::Profile))
         .or_else(|| from(asked.default_environment.filter(|_| settings.is_none()), Origin::Default));
+    let servers = settings.filter(|profile| !is_elsewhere(profile, environment.as_ref()));
+    let server = |setting: fn(&Profile) -> &Option<String>| {
+        from(servers.and_then(|profile| setting(profile).as_deref()), Origin::Profile)
+    };
     let service = |name: &str| environment.as_ref().map(|host| format!("https://{name}.{}", host.value));
     let tenant = given(asked.tenant)
         .or_else(|| from(asked.tenant_in_use, Origin::TenantUse))
         .or_else(|| from(of(|profile| &profile.tenant), Origin::Profile))
         .unwrap_or_else(|| chosen(DEFAULT_TENANT, Origin::Default));
-    let issuer = from(of(|profile| &profile.issuer), Origin::Profile)
-        .or_else(|| from(service("auth").as_deref(), Origin::Environment));
+    let issuer =
+        server(|profile| &profile.issuer).or_else(|| from(service("auth").as_deref(), Origin::Environment));
     let base_url = given(asked.base_url)
-        .or_else(|| from(of(|profile| &profile.base_url), Origin::Profile))
+        .or_else(|| server(|profile| &profile.base_url))
         .or_else(|| from(service("api").as_deref(), Origin::Environment));
     let client_id = from(of(|profile| &profile.client_id), Origin::Profile);
     Ok(Selection {
@@ -157,6 +161,15 @@ pub fn select(asked: &Asked<'_>, profiles: &Profiles) -> Result<Selection, Selec
         profile,
         tenant,
         environment,
+    })
+}
+
+/// Tells whether another environment than the profile's is asked for: then what the profile says of servers is not
+/// meant, and a credential must not go there.
+fn is_elsewhere(profile: &Profile, environment: Option<&Chosen<String>>) -> bool {
+    environment.is_some_and(|environment| {
+        matches!(environment.origin, Origin::Flag | Origin::Variable)
+            && profile.environment.as_deref() != Some(environment.value.as_str())
     })
 }
 
@@ -346,6 +359,38 @@ mod tests {
         let selection = select(&asked, &known).unwrap();
         assert_eq!(selection.profile, None);
         assert_eq!(selection.issuer.unwrap().value.as_str(), "https://auth.new.example");
+    }
+
+    #[test]
+    fn an_environment_other_than_the_profiles_takes_nothing_that_the_profile_says_of_servers() {
+        let mut known = profiles(&["p.example", "without"], None);
+        for name in ["p.example", "without"] {
+            let name = ProfileName::parse(name).unwrap();
+            known.set(&name, "issuer", "https://id.profile.example").unwrap();
+            known.set(&name, "base-url", "https://b.profile.example").unwrap();
+            known.set(&name, "client-id", "client-of-profile").unwrap();
+        }
+        known.set(&ProfileName::parse("without").unwrap(), "env", "").unwrap();
+        let own = ("https://id.profile.example", "https://b.profile.example");
+        let (none, derived) = (Given::default(), ("https://auth.q.example", "https://api.q.example"));
+        for (profile, environment, base_url, (issuer, backend)) in [
+            ("p.example", none, none, own),
+            ("p.example", flag("p.example"), none, own),
+            ("p.example", variable("p.example"), none, own),
+            ("p.example", flag("q.example"), none, derived),
+            ("p.example", variable("q.example"), none, derived),
+            ("p.example", flag("q.example"), flag("https://b.example"), (derived.0, "https://b.example")),
+            ("without", none, none, own),
+            ("without", variable(""), none, own),
+            ("without", flag("q.example"), none, derived),
+            ("without", variable("q.example"), none, derived),
+        ] {
+            let asked = Asked { profile: flag(profile), environment, base_url, ..Asked::default() };
+            let selection = select(&asked, &known).unwrap();
+            let found = (selection.issuer.unwrap().value, selection.base_url.unwrap().value);
+            assert_eq!((found.0.as_str(), found.1.as_str()), (issuer, backend), "{asked:?}");
+            assert_eq!(selection.client_id.value, "client-of-profile", "{asked:?}");
+        }
     }
 
     #[test]
