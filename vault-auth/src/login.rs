@@ -27,7 +27,7 @@ pub struct NewLogin {
 pub enum Person {
     /// Anybody may.
     Anybody,
-    /// Only who signed in before: with the same subject, where both are known.
+    /// Only who signed in before: with the same subject of the same issuer, where the former subject is known.
     Same,
 }
 
@@ -143,9 +143,17 @@ pub fn sign_out(
     Ok(Some(session))
 }
 
+/// A subject names a person at its issuer only, and who does not say it may be anybody.
 fn is_other(known: &StoredSession, new: &Login) -> bool {
-    let subjects = (&known.login().user.subject, &new.user.subject);
-    *known.state() != State::SignedOut && matches!(subjects, (Some(known), Some(new)) if known != new)
+    if *known.state() == State::SignedOut {
+        return false;
+    }
+    let known = known.login();
+    known.user.subject.is_some() && (known.user.subject != new.user.subject || issuer(known) != issuer(new))
+}
+
+fn issuer(login: &Login) -> Option<&str> {
+    login.issuer.as_deref().map(|issuer| issuer.trim_end_matches('/'))
 }
 
 #[cfg(test)]
@@ -187,6 +195,28 @@ mod tests {
         let forced = sign_in(&store, new_login(Some("bob"), 3), Person::Anybody, Duration::ZERO).unwrap();
         let displaced = forced.displaced.unwrap();
         assert_eq!(displaced.refresh_token().unwrap().expose_secret(), "refresh-1");
+        assert_eq!(access(&store).as_deref(), Some("access-3"));
+    }
+
+    #[test]
+    fn a_login_of_another_issuer_or_of_nobody_known_is_of_somebody_else() {
+        let at = |issuer: &str, subject, serial| {
+            let mut new = new_login(subject, serial);
+            new.login.issuer = Some(issuer.to_owned());
+            new
+        };
+        let store = MemoryStore::new();
+        let try_in = |new| sign_in(&store, new, Person::Same, Duration::ZERO);
+        try_in(at("https://id.example/a", None, 1)).unwrap();
+        try_in(at("https://id.example/a", Some("ana"), 2)).unwrap();
+        for new in [
+            at("https://id.example/b", Some("ana"), 3),
+            at("https://id.example/a", None, 3),
+            new_login(Some("ana"), 3),
+        ] {
+            assert!(matches!(try_in(new), Err(LoginError::OtherPerson { .. })));
+        }
+        try_in(at("https://id.example/a/", Some("ana"), 3)).unwrap();
         assert_eq!(access(&store).as_deref(), Some("access-3"));
     }
 

@@ -112,16 +112,18 @@ fn listed(names: &[ProfileName]) -> String {
 }
 
 impl Selection {
-    /// Returns which session is meant.
+    /// Returns which session is meant. The whole issuer is a part of it, but for a slash at its end: one host may
+    /// have several, each with people of its own. Of the backend it is the origin.
     #[must_use]
     pub fn session_key(&self) -> SessionKey {
-        let origin = |address: &Option<Chosen<Address>>| {
-            address.as_ref().map_or_else(String::new, |chosen| chosen.value.origin())
+        let part = |address: &Option<Chosen<Address>>, text: fn(&Address) -> String| {
+            address.as_ref().map_or_else(String::new, |chosen| text(&chosen.value))
         };
+        let (issuer, backend) = (part(&self.issuer, whole), part(&self.base_url, Address::origin));
         SessionKey {
             tenant: self.tenant.value.clone(),
             client_id: self.client_id.value.clone(),
-            environment: format!("{} {}", origin(&self.issuer), origin(&self.base_url)),
+            environment: format!("{issuer} {backend}"),
         }
     }
 }
@@ -215,6 +217,10 @@ fn address(text: Chosen<String>, what: &'static str) -> Result<Chosen<Address>, 
     let what = if text.origin == Origin::Environment { "environment" } else { what };
     let value = Address::parse(&text.value).map_err(|source| SelectionError::Address { what, source })?;
     Ok(Chosen { value, origin: text.origin })
+}
+
+fn whole(issuer: &Address) -> String {
+    format!("{}{}", issuer.origin(), issuer.path().trim_end_matches('/'))
 }
 
 const DEFAULT_TENANT: &str = "default";
@@ -403,6 +409,19 @@ mod tests {
             [key(Given::default()), key(flag("https://dev.example")), key(flag("https://dev.example:8443"))];
         assert!(keys[0].id() != keys[1].id() && keys[1].id() != keys[2].id() && keys[0].id() != keys[2].id());
         assert_eq!(key(flag("https://dev.example/v1")), key(flag("https://DEV.example:443")));
+    }
+
+    #[test]
+    fn ec_16_two_issuers_on_one_host_have_two_sessions() {
+        let key = |issuer| {
+            let mut known = profiles(&["p"], None);
+            known.set(&ProfileName::parse("p").unwrap(), "issuer", issuer).unwrap();
+            select(&Asked::default(), &known).unwrap().session_key()
+        };
+        assert_ne!(key("https://id.example/realms/a").id(), key("https://id.example/realms/b").id());
+        assert_ne!(key("https://id.example/realms/a").id(), key("https://id.example").id());
+        assert_eq!(key("https://id.example/realms/a"), key("https://ID.example:443/realms/a/"));
+        assert_eq!(key("https://id.example").environment, "https://id.example https://api.p");
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub struct SessionKey {
     pub tenant: String,
     /// The OAuth client.
     pub client_id: String,
-    /// The environment: the canonical origins of the issuer and of the backend.
+    /// The environment: the issuer, whole but for a slash at its end, and the canonical origin of the backend.
     pub environment: String,
 }
 
