@@ -242,7 +242,7 @@ impl<'a> Refresher<'a> {
         let in_flight = session.begin(self.clock.now()).map_err(|_| RefreshError::NoRefreshToken)?;
         self.store.save(turn, in_flight.session())?;
         match self.send(&*endpoint, &in_flight) {
-            Ok(tokens) => Ok(self.keep(turn, in_flight.complete(tokens))),
+            Ok(tokens) => self.keep(turn, in_flight, tokens, need),
             Err(unanswered) => match unanswered.error {
                 GrantError::Rejected { .. } => self.reject(turn, in_flight, unanswered, need),
                 _ => Err(self.postpone(turn, in_flight, unanswered)),
@@ -309,14 +309,26 @@ impl<'a> Refresher<'a> {
         })
     }
 
-    /// Stores the new tokens: nobody gets them before that, not even the caller.
-    fn keep(&self, turn: &Turn, session: StoredSession) -> Access {
+    /// Stores the new tokens: nobody gets them before that, not even the caller. If the session is not the one
+    /// that the token was sent of any more, its new state counts: it may be a logout. Where that can't be read,
+    /// nothing says so, and the tokens are not given up.
+    fn keep(
+        &self,
+        turn: &Turn,
+        in_flight: InFlight,
+        tokens: TokenSet,
+        need: Need,
+    ) -> Result<Access, RefreshError> {
+        if !self.is_ours(turn, &in_flight).unwrap_or(true) {
+            return self.adopt(turn, need);
+        }
+        let session = in_flight.complete(tokens);
         let unsaved = self.save(turn, &session).err().map(|failure| {
             let aside = if failure.is_written() { Ok(None) } else { self.store.keep_aside(turn, &session) };
             Unsaved { failure, kept_in: aside.ok().flatten() }
         });
         let hook_failed = self.hook.and_then(|hook| call(hook, &session).err());
-        Access { session, refreshed: true, postponed: None, unsaved, hook_failed }
+        Ok(Access { session, refreshed: true, postponed: None, unsaved, hook_failed })
     }
 
     fn save(&self, turn: &Turn, session: &StoredSession) -> Result<(), StoreFailure> {
@@ -339,10 +351,7 @@ impl<'a> Refresher<'a> {
         need: Need,
     ) -> Result<Access, RefreshError> {
         if !self.is_ours(turn, &in_flight)? {
-            return match self.judge(turn.key(), need)? {
-                Verdict::Content(access) => Ok(*access),
-                Verdict::Refresh(..) => Err(RefreshError::Overtaken),
-            };
+            return self.adopt(turn, need);
         }
         let session = in_flight.reject(answer.description(), self.clock.now(), answer.is_spent_perhaps);
         let State::ReauthRequired(reauth) = session.state().clone() else {
@@ -350,6 +359,14 @@ impl<'a> Refresher<'a> {
         };
         self.store.save(turn, &session)?;
         Err(RefreshError::ReauthRequired(Box::new(reauth)))
+    }
+
+    /// Takes what another program made of the session meanwhile, if that is good for what is needed.
+    fn adopt(&self, turn: &Turn, need: Need) -> Result<Access, RefreshError> {
+        match self.judge(turn.key(), need)? {
+            Verdict::Content(access) => Ok(*access),
+            Verdict::Refresh(..) => Err(RefreshError::Overtaken),
+        }
     }
 
     /// The server could not be asked, or its answer is lost. A note that can't be taken back stays: it is safe.

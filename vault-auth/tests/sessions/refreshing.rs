@@ -10,13 +10,14 @@ use vault_auth::grant::{GrantError, TokenEndpoint};
 use vault_auth::login::sign_out;
 use vault_auth::refresh::{Access, Hook, HookError, Need, RefreshError, Refresher};
 use vault_auth::session::SessionKey;
+use vault_auth::session_file::SessionFile;
 use vault_auth::stored_session::{State, StoredSession};
 use vault_auth::token::TokenSet;
 use vault_auth::token_store::{MemoryStore, TokenStore, Turn};
 use vault_core::secret::SecretString;
 
 use crate::sample::{Calls, Home, START, WAIT, connect, key, open, serial, serial_of};
-use crate::server::{LIFE, Mode, Server};
+use crate::server::{LIFE, Mode, Server, tokens};
 
 fn home() -> Home {
     Home::signed_in(Server::new(Mode::Strict))
@@ -123,30 +124,65 @@ fn a_session_that_needs_a_login_gives_its_access_token_while_that_lives() {
     assert_eq!(home.server.seen().requests, 2);
 }
 
-#[test]
-fn a_newer_token_of_a_program_that_takes_no_turns_is_adopted() {
-    let home = home();
-    home.clock.advance(LIFE);
+/// Refreshes while a program that takes no turns does something to the store, during the request.
+fn refresh_while(
+    home: &Home,
+    meanwhile: impl Fn(&SessionFile) + Clone + Send + Sync + 'static,
+) -> Result<Access, RefreshError> {
     let (server, clock, path) = (Arc::clone(&home.server), Arc::clone(&home.clock), home.path().to_owned());
     let connect = move |session: &StoredSession| {
         let link = connect(&server, &clock)(session)?;
-        let (tokens, path) = (server.steal(clock.now()), path.clone());
-        let adopted = session.login().clone();
-        let meanwhile = move || {
-            let other = open(&path);
-            let before = other.load(&key()).unwrap();
-            let newer = StoredSession::sign_in(key(), adopted, None, tokens, before.as_ref());
-            other.save(&Turn::new(key(), ()), &newer).unwrap();
-        };
+        let (meanwhile, path) = (meanwhile.clone(), path.clone());
+        let meanwhile = move || meanwhile(&open(&path));
         Ok(Box::new(Meanwhile { link, meanwhile: Mutex::new(Some(Box::new(meanwhile))) })
             as Box<dyn TokenEndpoint>)
     };
     let store = home.open();
-    let refresher = Refresher::new(&store, &*home.clock, &connect);
-    let access = refresher.access(&key(), Need::default()).unwrap();
+    Refresher::new(&store, &*home.clock, &connect).access(&key(), Need::default())
+}
+
+/// Saves without the turn, as who has another lock file does.
+fn save(store: &SessionFile, session: &StoredSession) {
+    store.save(&Turn::new(key(), ()), session).unwrap();
+}
+
+fn replace(store: &SessionFile, tokens: TokenSet) {
+    let before = store.load(&key()).unwrap();
+    let login = before.as_ref().unwrap().login().clone();
+    save(store, &StoredSession::sign_in(key(), login, None, tokens, before.as_ref()));
+}
+
+#[test]
+fn a_newer_token_of_a_program_that_takes_no_turns_is_adopted() {
+    let home = home();
+    home.clock.advance(LIFE);
+    let (server, now) = (Arc::clone(&home.server), home.clock.now());
+    let access = refresh_while(&home, move |store| replace(store, server.steal(now))).unwrap();
     assert!(!access.refreshed && access.session.state() == &State::Valid);
     assert_eq!((serial(&access), serial_of(&home.stored())), (2, 2));
     assert_eq!(home.server.seen().requests, 1);
+}
+
+#[test]
+fn an_answer_after_a_logout_that_took_no_turn_does_not_bring_the_session_back() {
+    let home = home();
+    home.clock.advance(LIFE);
+    let sign_out = |store: &SessionFile| save(store, &store.load(&key()).unwrap().unwrap().sign_out());
+    let refreshed = refresh_while(&home, sign_out);
+    assert!(matches!(refreshed, Err(RefreshError::NotSignedIn)), "{refreshed:?}");
+    assert_eq!((home.state(), home.stored().generation()), (State::SignedOut, 2));
+    assert!(matches!(home.access(), Err(RefreshError::NotSignedIn)));
+}
+
+#[test]
+fn an_answer_after_a_login_that_took_no_turn_leaves_that_login() {
+    let home = home();
+    home.clock.advance(LIFE);
+    let now = home.clock.now();
+    let sign_in = move |store: &SessionFile| replace(store, tokens(9, now, false));
+    let access = refresh_while(&home, sign_in).unwrap();
+    assert!(!access.refreshed);
+    assert_eq!((serial(&access), serial_of(&home.stored()), home.stored().generation()), (9, 9, 2));
 }
 
 /// An endpoint during whose request something else happens.
