@@ -260,7 +260,8 @@ impl<'a> Refresher<'a> {
         let session = self.signed_in(key)?;
         let now = self.clock.now();
         let due = due::due(&session, need, now)?;
-        let obstacle = self.obstacle(&session, due, now);
+        let spares = due == Due::Soon || due::is_for_more_time_only(&session, need, now);
+        let obstacle = self.obstacle(&session, spares, now);
         Ok(match (due, obstacle) {
             (Due::Later, _) => Verdict::Content(Box::new(content(session, None))),
             (Due::Now, Some(obstacle)) => return Err(obstacle),
@@ -272,13 +273,14 @@ impl<'a> Refresher<'a> {
         })
     }
 
-    /// Returns what stands against sending the refresh token at all.
-    fn obstacle(&self, session: &StoredSession, due: Due, now: UnixTime) -> Option<RefreshError> {
+    /// Returns what stands against sending the refresh token at all. `spares` says that the access token is good
+    /// without it: then it is not sent again after a refresh that was cut off, which may end the session.
+    fn obstacle(&self, session: &StoredSession, spares: bool, now: UnixTime) -> Option<RefreshError> {
         match session.state() {
             State::ReauthRequired(reauth) => {
                 return Some(RefreshError::ReauthRequired(Box::new(reauth.clone())));
             }
-            State::Refreshing(attempt) if due == Due::Soon && !attempt.is_young(now) => {
+            State::Refreshing(attempt) if spares && !attempt.is_young(now) => {
                 return Some(RefreshError::CutOff(attempt.clone()));
             }
             _ => {}

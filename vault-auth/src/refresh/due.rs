@@ -1,6 +1,8 @@
 //! When a refresh is due. Time is that of the wall clock, as it was when the tokens came: what servers write
 //! into their tokens is by clocks of their own.
 
+use std::time::Duration;
+
 use super::{Need, RefreshError};
 use crate::clock::UnixTime;
 use crate::stored_session::StoredSession;
@@ -43,6 +45,14 @@ pub(super) fn due(session: &StoredSession, need: Need, now: UnixTime) -> Result<
     })
 }
 
+/// Tells whether a refresh is due for no other reason than that more time is needed than the access token has left:
+/// it lives, and no server refused it.
+pub(super) fn is_for_more_time_only(session: &StoredSession, need: Need, now: UnixTime) -> bool {
+    let any_time = Need { min_ttl: Duration::ZERO, ..need };
+    due(session, need, now).is_ok_and(|due| due == Due::Now)
+        && due(session, any_time, now).is_ok_and(|due| due != Due::Now)
+}
+
 /// Tells whether an early refresh failed a moment ago. A moment that is far off is one of another clock.
 pub(super) fn is_too_early_again(session: &StoredSession, now: UnixTime) -> bool {
     session.retry_at().is_some_and(|at| now < at && at.saturating_sub(now) <= LONGEST_PAUSE)
@@ -68,8 +78,6 @@ const LONGEST_PAUSE: i64 = 3600;
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::samples::{session_with, tokens};
 
@@ -121,6 +129,23 @@ mod tests {
         let session = session_with(tokens(1, 1000, 900));
         let error = due(&session, need(900), 1000).unwrap_err();
         assert!(matches!(error, RefreshError::LifeTooShort { life: 900, .. }), "{error}");
+    }
+
+    #[test]
+    fn more_time_is_the_only_reason_while_the_token_lives_and_nobody_refused_it() {
+        let session = session_with(tokens(1, 1000, 900));
+        let need = |seconds, refused| Need { min_ttl: Duration::from_secs(seconds), refused };
+        for (need, left, expected) in [
+            (need(600, None), 300, true),
+            (need(600, None), 15, true),
+            (need(600, None), 14, false),
+            (need(600, None), 700, false),
+            (need(0, None), 300, false),
+            (need(600, Some(1)), 300, false),
+            (need(900, None), 300, false),
+        ] {
+            assert_eq!(is_for_more_time_only(&session, need, 1900 - left), expected, "{need:?} {left}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{Auth, AuthError, AuthKind, Request, Response, Retry};
 use crate::clock::{Clock, SystemClock};
 use crate::dpop::{DeviceKey, Proof};
 use crate::grant::{GrantError, TokenEndpoint};
-use crate::refresh::{Access, Connect, Hook, HookError, Need, Refresher};
+use crate::refresh::{Access, Connect, Hook, HookError, Need, RefreshError, Refresher};
 use crate::session::SessionKey;
 use crate::stored_session::{Login, State, StoredSession};
 use crate::token::{TokenSet, TokenType};
@@ -88,7 +88,14 @@ impl RefreshableBearerAuth {
         if let Some(device) = &self.device {
             refresher = refresher.with_device(device);
         }
-        Ok(refresher.access(&self.key, need)?)
+        let access = match refresher.access(&self.key, need) {
+            // There is no more time to be had without a risk for the session: the time that there is will do.
+            Err(RefreshError::CutOff(_)) => {
+                refresher.access(&self.key, Need { min_ttl: Duration::ZERO, ..need })
+            }
+            access => access,
+        };
+        Ok(access?)
     }
 
     /// The hook that is the save has the tokens when it says so, and not before: it is called again until then.

@@ -144,6 +144,20 @@ fn a_leeway_refreshes_earlier() {
 }
 
 #[test]
+fn a_leeway_does_not_send_the_token_of_a_refresh_that_was_cut_off() {
+    let program = Program::new();
+    let store: Arc<dyn TokenStore> = Arc::new(MemoryStore::new());
+    let builder = program.with_first_tokens().store(Arc::clone(&store)).leeway(Duration::from_secs(300));
+    let auth = Arc::new(builder.build().unwrap());
+    let cut_off = store.load(&key()).unwrap().unwrap().begin(START).unwrap();
+    store.save(&store.lock(&key(), Duration::ZERO).unwrap(), cut_off.session()).unwrap();
+    program.advance(LIFE - 299);
+    assert_eq!((call(&auth, &[]).1, program.refreshes()), (vec!["Bearer access-1".to_owned()], 0));
+    program.advance(299);
+    assert_eq!((call(&auth, &[]).1, program.refreshes()), (vec!["Bearer access-2".to_owned()], 1));
+}
+
+#[test]
 fn a_401_refreshes_once_and_sends_once_more() {
     let program = Program::new();
     let auth = Arc::new(program.with_first_tokens().ephemeral().build().unwrap());

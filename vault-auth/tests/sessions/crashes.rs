@@ -287,6 +287,20 @@ fn an_old_cut_off_refresh_leaves_the_access_token_in_use_while_it_lives() {
 }
 
 #[test]
+fn an_old_cut_off_refresh_is_not_tried_for_more_time_while_the_access_token_lives() {
+    let home = Home::signed_in(Server::new(Mode::Strict));
+    let store = home.open();
+    let begun = home.stored().begin(START).unwrap();
+    store.save(&store.lock(&key(), WAIT).unwrap(), begun.session()).unwrap();
+    home.clock.set(START + 500);
+    let longer = Need { min_ttl: Duration::from_secs(600), ..Need::default() };
+    assert!(matches!(home.access_for(longer), Err(RefreshError::CutOff(_))));
+    assert_eq!((serial(&home.access().unwrap()), home.server.seen().requests), (1, 0));
+    let refused = Need { refused: Some(1), ..longer };
+    assert_eq!(serial(&home.access_for(refused).unwrap()), 2, "a refused token is of no use to anybody");
+}
+
+#[test]
 fn a_young_cut_off_refresh_is_tried_again_at_once() {
     let home = Home::signed_in(Server::new(Mode::Grace));
     let store = home.open();
