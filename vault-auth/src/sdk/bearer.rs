@@ -7,11 +7,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use vault_core::secret::SecretString;
+
 use super::api_key::authorization;
 use super::{Auth, AuthError, AuthKind, Request, Response, Retry};
 use crate::clock::{Clock, SystemClock};
 use crate::dpop::{DeviceKey, Proof};
 use crate::grant::{GrantError, TokenEndpoint};
+use crate::journal::TokenHash;
 use crate::refresh::{Access, Connect, Hook, HookError, Need, RefreshError, Refresher};
 use crate::session::SessionKey;
 use crate::stored_session::{Login, State, StoredSession};
@@ -58,7 +61,9 @@ impl RefreshableBearerAuth {
     }
 
     /// Starts with tokens at hand. If the store has a session already, that one counts: it is what the tokens
-    /// at hand became.
+    /// at hand became. Only a session that the server has ended gives way to them, if its refresh token is
+    /// another one. After a logout they are not taken: a new login goes through
+    /// [`login::sign_in`](crate::login::sign_in).
     #[must_use]
     pub fn with_tokens(key: SessionKey, tokens: TokenSet) -> BearerBuilder {
         BearerBuilder::new(key, Some(tokens))
@@ -265,8 +270,8 @@ impl BearerBuilder {
     /// # Errors
     ///
     /// [`AuthError::Configuration`] without a token endpoint, and where nothing says where new tokens go: a
-    /// store, a hook, or [`ephemeral`](Self::ephemeral). [`AuthError::PersistFailed`] where the first tokens
-    /// can't be stored.
+    /// store, a hook, or [`ephemeral`](Self::ephemeral). [`AuthError::NotAuthenticated`] where there are first
+    /// tokens, and the session was signed out; [`AuthError::PersistFailed`] where they can't be stored.
     pub fn build(self) -> Result<RefreshableBearerAuth, AuthError> {
         let wrong = |text: &str| AuthError::Configuration(text.into());
         let keeper = match (&self.store, &self.hook) {
@@ -310,13 +315,36 @@ impl fmt::Debug for BearerBuilder {
     }
 }
 
-/// Stores the first tokens, unless there is a session: those at hand are older than what it has.
+/// Stores the first tokens, unless there is a session: those at hand are older than what it has. Those of a
+/// session that was signed out are revoked.
 fn seed(store: &dyn TokenStore, key: &SessionKey, login: Login, tokens: TokenSet) -> Result<(), AuthError> {
     let turn = store.lock(key, FIRST_DEADLINE)?;
     let before = store.load(key)?;
-    if before.as_ref().is_some_and(|session| *session.state() != State::SignedOut) {
-        return Ok(());
-    }
-    let session = StoredSession::sign_in(key.clone(), login, None, tokens, before.as_ref());
+    let session = match &before {
+        None => StoredSession::sign_in(key.clone(), login, None, tokens, None),
+        Some(before) => match before.state() {
+            State::SignedOut => return Err(AuthError::not_authenticated()),
+            State::ReauthRequired(reauth) if is_another(&tokens, &reauth.token) => {
+                sign_in_again(before, login, tokens)
+            }
+            _ => return Ok(()),
+        },
+    };
     store.save(&turn, &session).map_err(|failure| AuthError::PersistFailed(failure.into()))
+}
+
+fn is_another(tokens: &TokenSet, refused: &TokenHash) -> bool {
+    tokens.refresh_token.as_ref().is_some_and(|token| TokenHash::of(token) != *refused)
+}
+
+/// The provider and the client are those of before, they are in the key. Nobody knows whose the tokens are.
+fn sign_in_again(before: &StoredSession, login: Login, tokens: TokenSet) -> StoredSession {
+    let login = Login {
+        user: login.user,
+        signed_in_at: login.signed_in_at,
+        device: login.device,
+        ..before.login().clone()
+    };
+    let secret = before.client_secret().map(|secret| SecretString::new(secret.expose_secret().to_owned()));
+    StoredSession::sign_in(before.key().clone(), login, secret, tokens, Some(before))
 }

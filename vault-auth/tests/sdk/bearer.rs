@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use vault_auth::clock::{Clock, UnixTime};
 use vault_auth::grant::{GrantError, TokenEndpoint};
+use vault_auth::login::{NewLogin, Person, sign_in, sign_out};
 use vault_auth::sdk::{Auth, AuthError, AuthKind, BearerBuilder, Client, RefreshableBearerAuth};
 use vault_auth::session::SessionKey;
-use vault_auth::stored_session::StoredSession;
+use vault_auth::stored_session::{Login, State, StoredSession};
 use vault_auth::token::{TokenSet, TokenType};
 use vault_auth::token_store::{MemoryStore, TokenStore};
 use vault_core::secret::SecretString;
@@ -193,6 +194,46 @@ fn es_08_a_restart_with_the_first_tokens_uses_those_of_the_store() {
     }
     let stored = Arc::new(program.dress(RefreshableBearerAuth::stored(key())).store(store).build().unwrap());
     assert_eq!(call(&stored, &[]).1, ["Bearer access-4"]);
+}
+
+#[test]
+fn a_restart_after_a_logout_does_not_bring_the_first_tokens_back() {
+    let program = Program::new();
+    let store: Arc<dyn TokenStore> = Arc::new(MemoryStore::new());
+    let start = || program.with_first_tokens().store(Arc::clone(&store)).build();
+    start().unwrap();
+    sign_out(&*store, &key(), Duration::ZERO).unwrap().unwrap();
+    assert!(matches!(start(), Err(AuthError::NotAuthenticated { .. })));
+    assert_eq!(*store.load(&key()).unwrap().unwrap().state(), State::SignedOut);
+    let new = NewLogin { key: key(), login: Login::default(), client_secret: None, tokens: tokens(1, START) };
+    sign_in(&*store, new, Person::Same, Duration::ZERO).unwrap();
+    assert_eq!(call(&Arc::new(start().unwrap()), &[]).1, ["Bearer access-1"]);
+}
+
+#[test]
+fn a_session_that_the_server_has_ended_gives_way_to_other_tokens_and_not_to_its_own() {
+    let program = Program::new();
+    let store: Arc<dyn TokenStore> = Arc::new(MemoryStore::new());
+    let login = Login { token_endpoint: "https://auth.example/token".into(), ..Login::default() };
+    let client_secret = Some(SecretString::new("secret".into()));
+    let ended = NewLogin { key: key(), login, client_secret, tokens: tokens(7, START) };
+    sign_in(&*store, ended, Person::Same, Duration::ZERO).unwrap();
+    program.advance(LIFE);
+    let start = |serial, now| {
+        let builder = RefreshableBearerAuth::with_tokens(key(), tokens(serial, now));
+        Arc::new(program.dress(builder).store(Arc::clone(&store)).build().unwrap())
+    };
+    for _ in 0..2 {
+        let (answer, sent) = call(&start(7, START + LIFE), &[]);
+        assert!(matches!(answer, Err(AuthError::ReauthRequired(_))) && sent.is_empty());
+    }
+    assert_eq!(call(&start(1, START + LIFE), &[]).1, ["Bearer access-1"]);
+    let session = store.load(&key()).unwrap().unwrap();
+    assert_eq!((session.generation(), session.state()), (2, &State::Valid));
+    assert_eq!(session.login().token_endpoint, "https://auth.example/token");
+    assert_eq!(session.client_secret().unwrap().expose_secret(), "secret");
+    program.advance(LIFE);
+    assert_eq!(call(&start(1, START + LIFE), &[]).1, ["Bearer access-2"]);
 }
 
 #[test]
