@@ -138,6 +138,7 @@ impl RefreshableBearerAuth {
             nonce: nonce.as_deref(),
             issued_at: self.clock.now(),
         });
+        request.set_nonce(nonce);
         request.set_header("dpop", proof.map_err(|error| AuthError::Failed(error.into()))?);
         request.set_header("authorization", authorization("DPoP ", &tokens.access_token));
         Ok(())
@@ -159,11 +160,11 @@ impl Auth for RefreshableBearerAuth {
     }
 
     /// A server that wants a nonce gets a proof with it; one that does not take the token gets another token, if
-    /// there is one to be had.
+    /// there is one to be had. A nonce that comes without being asked for is for the next proof.
     fn on_unauthorized(&self, request: &Request, response: &Response) -> Retry {
         if let Some(nonce) = response.header("dpop-nonce") {
-            let mut known = self.nonce.lock().unwrap_or_else(PoisonError::into_inner);
-            if known.replace(nonce.to_owned()).as_deref() != Some(nonce) {
+            *self.nonce.lock().unwrap_or_else(PoisonError::into_inner) = Some(nonce.to_owned());
+            if demands_nonce(response) && request.nonce() != Some(nonce) {
                 return Retry::Again;
             }
         }
@@ -177,6 +178,19 @@ impl Auth for RefreshableBearerAuth {
     fn kind(&self) -> AuthKind {
         AuthKind::Session
     }
+}
+
+/// Tells whether the server wants a proof with a nonce (RFC 9449 §9).
+fn demands_nonce(response: &Response) -> bool {
+    let is_demand = |part: &str| {
+        let name_and_value = part.split_once('=');
+        name_and_value.is_some_and(|(name, value)| {
+            name.eq_ignore_ascii_case("error")
+                && value.trim_matches('"').eq_ignore_ascii_case("use_dpop_nonce")
+        })
+    };
+    let mut challenges = response.headers_named("www-authenticate");
+    challenges.any(|challenge| challenge.split([',', ' ', '\t']).any(is_demand))
 }
 
 impl fmt::Debug for RefreshableBearerAuth {

@@ -39,13 +39,14 @@ pub struct Request {
     headers: Vec<(&'static str, SecretString)>,
     body: Vec<u8>,
     generation: Option<u64>,
+    nonce: Option<String>,
 }
 
 impl Request {
     /// Makes a request without a body.
     #[must_use]
     pub const fn new(method: Method, address: Address) -> Self {
-        Self { method, address, headers: Vec::new(), body: Vec::new(), generation: None }
+        Self { method, address, headers: Vec::new(), body: Vec::new(), generation: None, nonce: None }
     }
 
     /// Gives the request a body of JSON.
@@ -65,6 +66,11 @@ impl Request {
     /// Says with which generation of a session the request is authorized.
     pub(crate) const fn set_generation(&mut self, generation: u64) {
         self.generation = Some(generation);
+    }
+
+    /// Says which nonce the proof of the request has.
+    pub(crate) fn set_nonce(&mut self, nonce: Option<String>) {
+        self.nonce = nonce;
     }
 
     /// Returns the method.
@@ -95,6 +101,11 @@ impl Request {
     pub(crate) const fn generation(&self) -> Option<u64> {
         self.generation
     }
+
+    /// Returns the nonce that the proof of the request has.
+    pub(crate) fn nonce(&self) -> Option<&str> {
+        self.nonce.as_deref()
+    }
 }
 
 /// What a server answered.
@@ -121,7 +132,12 @@ impl Response {
     /// Returns the first header of that name, which is in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers_named(name).next()
+    }
+
+    /// Returns all headers of that name, which is in lower case.
+    pub(crate) fn headers_named<'r>(&'r self, name: &str) -> impl Iterator<Item = &'r str> {
+        self.headers.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// Returns the body, which may have secrets.

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use vault_auth::clock::{Clock, UnixTime};
+use vault_auth::dpop::DeviceKey;
 use vault_auth::grant::{GrantError, TokenEndpoint};
 use vault_auth::login::{NewLogin, Person, sign_in, sign_out};
 use vault_auth::sdk::{Auth, AuthError, AuthKind, BearerBuilder, Client, RefreshableBearerAuth};
@@ -181,6 +183,68 @@ fn a_401_without_another_token_is_the_end_of_it() {
     let (answer, sent) = call(&auth, &[(401, &[], String::new())]);
     let error = answer.unwrap_err();
     assert_eq!((error.exit_code(), error.is_retryable(), sent.len()), (3, false, 1));
+}
+
+/// Calls so often with a token that is bound to a device key, and returns which tokens were sent with which nonces.
+fn bound_calls(program: &Program, calls: usize, answers: &[Answer]) -> Vec<(String, Option<String>)> {
+    let first = TokenSet { token_type: TokenType::Dpop, ..tokens(1, START) };
+    let device = Arc::new(DeviceKey::open(&DeviceKey::generate().unwrap()).unwrap());
+    let builder = program.dress(RefreshableBearerAuth::with_tokens(key(), first)).device_key(device);
+    let auth = Arc::new(builder.ephemeral().build().unwrap());
+    let backend = Backend::answering(answers.to_vec());
+    let transport = Arc::clone(&backend);
+    let client = Client::builder().base_url("https://api.example").shared_auth(auth).transport(transport);
+    let client = client.build().unwrap();
+    (0..calls).for_each(|_| drop(client.get("/v1/agents")));
+    let nonce = |proof: String| {
+        let claims = Base64UrlUnpadded::decode_vec(proof.split('.').nth(1).unwrap()).unwrap();
+        let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+        claims["nonce"].as_str().map(str::to_owned)
+    };
+    let proofs = backend.seen("dpop").into_iter().map(nonce).chain(std::iter::repeat(None));
+    backend.seen("authorization").into_iter().zip(proofs).collect()
+}
+
+#[test]
+fn a_server_that_demands_a_nonce_gets_it_with_the_same_token() {
+    let sent = [("DPoP access-1".to_owned(), None), ("DPoP access-1".to_owned(), Some("n-1".to_owned()))];
+    for challenge in [
+        "DPoP error=\"use_dpop_nonce\", error_description=\"a nonce is needed\"",
+        "dpop realm=\"x\",ERROR=\"Use_DPoP_Nonce\"",
+        "DPoP error=use_dpop_nonce",
+    ] {
+        let program = Program::new();
+        let headers = vec![("www-authenticate", challenge), ("dpop-nonce", "n-1")];
+        let headers: &'static [_] = headers.leak();
+        assert_eq!(bound_calls(&program, 1, &[(401, headers, String::new())]), sent, "{challenge}");
+        assert_eq!(program.refreshes(), 0, "{challenge}");
+    }
+}
+
+#[test]
+fn a_nonce_that_was_sent_and_is_demanded_again_is_not_sent_again() {
+    let program = Program::new();
+    let demand: Answer =
+        (401, &[("www-authenticate", "DPoP error=\"use_dpop_nonce\""), ("dpop-nonce", "n-1")], String::new());
+    let sent = bound_calls(&program, 2, &[demand.clone(), (200, &[], String::new()), demand]);
+    let tokens: Vec<&str> = sent.iter().map(|(token, _)| token.as_str()).collect();
+    assert_eq!(tokens, ["DPoP access-1", "DPoP access-1", "DPoP access-1", "Bearer access-2"]);
+    assert_eq!((&sent[2].1, program.refreshes()), (&Some("n-1".to_owned()), 1));
+}
+
+#[test]
+fn a_nonce_beside_another_refusal_is_no_demand_and_the_token_is_refreshed() {
+    for challenge in ["DPoP error=\"invalid_token\"", "DPoP error_description=\"use_dpop_nonce\"", "DPoP", ""]
+    {
+        let program = Program::new();
+        let headers = vec![("www-authenticate", challenge), ("dpop-nonce", "n-1")];
+        let sent = bound_calls(&program, 1, &[(401, headers.leak(), String::new())]);
+        assert_eq!(
+            (sent.len(), &sent[1].0[..], program.refreshes()),
+            (2, "Bearer access-2", 1),
+            "{challenge}"
+        );
+    }
 }
 
 #[test]
