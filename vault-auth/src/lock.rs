@@ -3,7 +3,6 @@
 //! however it ends. Reading a session takes no lock.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,17 +23,9 @@ pub enum LockError {
         /// How long this process waited.
         waited: Duration,
     },
-    /// The lock file can't be used.
+    /// The lock file can't be used; [`StoreError::NoLocks`] where the file system has none, as some network homes.
     #[error(transparent)]
     Store(StoreError),
-    /// The file system has no locks, as some network homes: two processes could use one token.
-    #[error("the file system has no locks, which sessions need: {}", path.display())]
-    Unsupported {
-        /// The lock file.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
 }
 
 impl LockError {
@@ -50,9 +41,6 @@ impl LockError {
     fn of(error: StoreError) -> Self {
         match error {
             StoreError::Busy { lock, holder, waited } => Self::Busy { path: lock, holder, waited },
-            StoreError::Io { path, source, .. } if has_no_locks(&source) => {
-                Self::Unsupported { path, source }
-            }
             other => Self::Store(other),
         }
     }
@@ -60,11 +48,6 @@ impl LockError {
 
 fn holder_text(holder: Option<u32>) -> String {
     holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
-}
-
-/// `ENOLCK`, and what file systems without locks answer: `ENOSYS`, `EOPNOTSUPP`.
-fn has_no_locks(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(37 | 38 | 95))
 }
 
 /// The turn to use a session, held until it is dropped: the file is freed first.
@@ -189,17 +172,5 @@ mod tests {
             drop(new);
             waiter.join().unwrap().unwrap();
         });
-    }
-
-    #[test]
-    fn a_file_system_without_locks_is_told_from_one_that_is_broken() {
-        let io = |code| StoreError::Io {
-            act: "lock",
-            path: "/net/auth.lock".into(),
-            source: io::Error::from_raw_os_error(code),
-        };
-        assert!(matches!(LockError::of(io(37)), LockError::Unsupported { .. }));
-        assert!(matches!(LockError::of(io(95)), LockError::Unsupported { .. }));
-        assert!(matches!(LockError::of(io(5)), LockError::Store(_)));
     }
 }

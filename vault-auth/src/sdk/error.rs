@@ -197,7 +197,6 @@ impl From<LockError> for AuthError {
         match error {
             LockError::Busy { .. } => Self::Busy(error.into()),
             LockError::Store(error) => of_store(error),
-            LockError::Unsupported { .. } => Self::Failed(error.into()),
         }
     }
 }
@@ -267,6 +266,9 @@ mod tests {
         let waited = Duration::ZERO;
         let busy = LockError::Busy { path: "/auth.lock".into(), holder: None, waited };
         assert_eq!(of(StoreFailure::Lock(busy)), (8, true));
+        let no_locks =
+            StoreError::NoLocks { lock: "/auth.lock".into(), source: std::io::ErrorKind::Unsupported.into() };
+        assert_eq!(of(LockError::Store(no_locks)), (1, false));
         assert_eq!(of(SessionFileError::Format(FormatError::Foreign)), (6, false));
         let newer = FormatError::Newer { what: "schema", found: 9 };
         assert_eq!(of(SessionFileError::Format(newer)), (12, false));
