@@ -90,7 +90,8 @@ pub struct StoredSession {
 }
 
 impl StoredSession {
-    /// Makes the session of a new login, which takes the place of `before` whatever that was.
+    /// Makes the session of a new login, which takes the place of `before` whatever that was. The ID token is not
+    /// kept: what it says of the person is in `login`.
     #[must_use]
     pub fn sign_in(
         key: SessionKey,
@@ -100,7 +101,7 @@ impl StoredSession {
         before: Option<&Self>,
     ) -> Self {
         let generation = before.map_or(0, |before| before.generation) + 1;
-        let (tokens, state) = (Some(tokens), State::Valid);
+        let (tokens, state) = (Some(TokenSet { id_token: None, ..tokens }), State::Valid);
         Self { key, generation, login, client_secret, tokens, state, retry_at: None }
     }
 
@@ -208,18 +209,19 @@ impl InFlight {
         self.interrupted.as_ref()
     }
 
-    /// The server gave new tokens. What it did not give stays as it was (RFC 6749 §5.1, §6).
+    /// The server gave new tokens. What it did not give stays as it was (RFC 6749 §5.1, §6). The ID token is not
+    /// kept.
     #[must_use]
     pub fn complete(self, new: TokenSet) -> StoredSession {
         let mut session = self.session;
         session.tokens = Some(match session.tokens.take() {
             Some(before) => TokenSet {
                 refresh_token: new.refresh_token.or(before.refresh_token),
-                id_token: new.id_token.or(before.id_token),
+                id_token: None,
                 scopes: if new.scopes.is_empty() { before.scopes } else { new.scopes },
                 ..new
             },
-            None => new,
+            None => TokenSet { id_token: None, ..new },
         });
         session.generation += 1;
         (session.state, session.retry_at) = (State::Valid, None);

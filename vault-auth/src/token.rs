@@ -24,7 +24,7 @@ pub struct TokenSet {
     pub token_type: TokenType,
     /// The refresh token; a refresh that brings none keeps the former one (RFC 6749 §6).
     pub refresh_token: Option<SecretString>,
-    /// The ID token, not verified yet.
+    /// The ID token, not verified yet. It says who signed in, once: no session keeps it.
     pub id_token: Option<SecretString>,
     /// When the answer came.
     pub received_at: UnixTime,

@@ -130,13 +130,13 @@ impl Record<'_> {
     }
 }
 
+/// Tokens without the ID token, which nobody asks for again: it tells a thief about a person.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TokenRecord<'s> {
     access_token: Held<'s>,
     token_type: TokenType,
     refresh_token: Option<Held<'s>>,
-    id_token: Option<Held<'s>>,
     received_at: UnixTime,
     expires_at: Option<UnixTime>,
     scopes: Cow<'s, [String]>,
@@ -148,7 +148,6 @@ impl<'s> TokenRecord<'s> {
             access_token: Held::Lent(&tokens.access_token),
             token_type: tokens.token_type,
             refresh_token: tokens.refresh_token.as_ref().map(Held::Lent),
-            id_token: tokens.id_token.as_ref().map(Held::Lent),
             received_at: tokens.received_at,
             expires_at: tokens.expires_at,
             scopes: Cow::Borrowed(&tokens.scopes),
@@ -160,7 +159,7 @@ impl<'s> TokenRecord<'s> {
             access_token: self.access_token.into_owned()?,
             token_type: self.token_type,
             refresh_token: self.refresh_token.and_then(Held::into_owned),
-            id_token: self.id_token.and_then(Held::into_owned),
+            id_token: None,
             received_at: self.received_at,
             expires_at: self.expires_at,
             scopes: self.scopes.into_owned(),

@@ -37,7 +37,7 @@ fn refresh(session: &StoredSession) -> &str {
 fn a_session_is_read_as_it_was_written() {
     let mut all = tokens(1, 1000, 900);
     all.token_type = TokenType::Dpop;
-    all.id_token = Some(SecretString::new("id \"quoted\" \\ \u{fc}".into()));
+    all.access_token = SecretString::new("access \"quoted\" \\ \u{fc}".into());
     let login = Login {
         user: User { subject: Some("u1".into()), email: Some("ana@example.org".into()), ..User::default() },
         signed_in_at: 1000,
@@ -49,10 +49,12 @@ fn a_session_is_read_as_it_was_written() {
     let session = StoredSession::sign_in(key(), login.clone(), secret, all, None);
     let read = decoded(&session);
     assert_eq!((read.key(), read.generation(), read.login()), (&key(), 1, &login));
-    assert_eq!((access(&read), refresh(&read), read.state()), ("access-1", "refresh-1", &State::Valid));
+    assert_eq!(
+        (access(&read), refresh(&read), read.state()),
+        ("access \"quoted\" \\ \u{fc}", "refresh-1", &State::Valid)
+    );
     assert_eq!(read.client_secret().unwrap().expose_secret(), "client secret");
     let tokens = read.tokens().unwrap();
-    assert_eq!(tokens.id_token.as_ref().unwrap().expose_secret(), "id \"quoted\" \\ \u{fc}");
     assert_eq!(
         (tokens.token_type, tokens.received_at, tokens.expires_at),
         (TokenType::Dpop, 1000, Some(1900))
@@ -97,16 +99,26 @@ fn new_tokens_take_the_place_of_the_old_ones() {
 
 #[test]
 fn what_an_answer_leaves_out_stays() {
-    let mut first = tokens(1, 1000, 900);
-    first.id_token = Some(SecretString::new("id-1".into()));
     let mut answer = tokens(2, 1800, 900);
     answer.refresh_token = None;
     answer.scopes.clear();
-    let session = begun(session_with(first)).complete(answer);
+    let session = begun(session_with(tokens(1, 1000, 900))).complete(answer);
     assert_eq!((access(&session), refresh(&session)), ("access-2", "refresh-1"));
-    let tokens = session.tokens().unwrap();
-    assert_eq!(tokens.id_token.as_ref().unwrap().expose_secret(), "id-1");
-    assert_eq!(tokens.scopes, ["openid"]);
+    assert_eq!(session.tokens().unwrap().scopes, ["openid"]);
+}
+
+#[test]
+fn an_id_token_is_not_kept() {
+    let with_id_token = |serial| {
+        let id_token = Some(SecretString::new("canary-of-an-id-token".into()));
+        TokenSet { id_token, ..tokens(serial, 1000, 900) }
+    };
+    let first = session_with(with_id_token(1));
+    assert!(first.tokens().unwrap().id_token.is_none());
+    let second = begun(first).complete(with_id_token(2));
+    assert!(second.tokens().unwrap().id_token.is_none());
+    let text = String::from_utf8(second.encode().expose_secret().to_vec()).unwrap();
+    assert!(text.contains("access-2") && !text.contains("id_token") && !text.contains("canary"), "{text}");
 }
 
 #[test]
