@@ -40,7 +40,6 @@ fn a_backend_that_does_not_accept_the_key_is_told_from_one_that_can_not_say() {
     assert!(matches!(ask(&provider, "wrong"), Err(GrantError::Rejected { .. })));
     for reply in [
         Reply::text(401, "text/html", "<h1>the proxy wants a password</h1>"),
-        Reply::empty(403),
         Reply::text(200, "text/html", "<h1>sign in to the hotel's network</h1>"),
         Reply::json(404, &json!({ "error": "not_found" })),
     ] {
@@ -50,6 +49,17 @@ fn a_backend_that_does_not_accept_the_key_is_told_from_one_that_can_not_say() {
     }
     provider.answer_once(WHOAMI, Reply::empty(503));
     assert!(matches!(ask(&provider, "k"), Err(GrantError::Unavailable { .. })));
+    provider.answer_once(WHOAMI, Reply::empty(403));
+    assert!(matches!(ask(&provider, "k"), Err(GrantError::Forbidden { .. })));
+}
+
+#[test]
+fn an_answer_that_names_nobody_is_none() {
+    let provider = IdentityProvider::start();
+    for nobody in [json!({}), json!([]), json!({ "tenant": "acme" }), json!([null, null])] {
+        provider.answer_once(WHOAMI, Reply::json(200, &nobody));
+        assert!(matches!(ask(&provider, "k"), Err(GrantError::NoAnswer { .. })), "{nobody}");
+    }
 }
 
 #[test]
