@@ -80,14 +80,6 @@ impl DeviceKey {
         hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Returns the thumbprint by which servers name the key (RFC 7638, `jkt` of RFC 9449 §6).
-    #[must_use]
-    pub fn thumbprint(&self) -> String {
-        let (x, y) = self.point();
-        let jwk = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
-        Base64UrlUnpadded::encode_string(&Sha256::digest(jwk))
-    }
-
     /// Signs a proof (RFC 9449 §4.2). Each has an id of its own: a proof is used once.
     ///
     /// # Errors

@@ -203,12 +203,6 @@ impl InFlight {
         &self.session
     }
 
-    /// Returns the attempt before, whose answer nobody has seen.
-    #[must_use]
-    pub const fn interrupted(&self) -> Option<&Attempt> {
-        self.interrupted.as_ref()
-    }
-
     /// The server gave new tokens. What it did not give stays as it was (RFC 6749 §5.1, §6). The ID token is not
     /// kept.
     #[must_use]

@@ -136,7 +136,7 @@ fn an_attempt_whose_answer_is_lost_stays_until_the_server_speaks() {
     let lost = begun(session_with(tokens(1, 1000, 900))).postpone(true, 1600);
     assert!(matches!(lost.state(), State::Refreshing(attempt) if attempt.at == 1500));
     let again = decoded(&lost).begin(1700).unwrap();
-    assert_eq!(again.interrupted().map(|attempt| attempt.at), Some(1500));
+    assert_eq!(again.interrupted.as_ref().map(|attempt| attempt.at), Some(1500));
     let unreachable = again.postpone(false, 1800);
     assert!(matches!(unreachable.state(), State::Refreshing(attempt) if attempt.at == 1500));
     let refused = unreachable.begin(1900).unwrap().reject(None, 1900, false);
