@@ -78,7 +78,7 @@ impl fmt::Debug for SecretString {
 
 /// Many bytes that are wiped when dropped. [`Zeroizing`] writes one byte at a time, which for a large
 /// index takes as long as to decrypt it.
-pub(crate) struct WipedBytes(Vec<u8>);
+pub(crate) struct WipedBytes<B: AsMut<[u8]> = Vec<u8>>(B);
 
 impl WipedBytes {
     /// Takes over `bytes`, which never grow again: nothing is left behind elsewhere.
@@ -101,14 +101,15 @@ impl DerefMut for WipedBytes {
     }
 }
 
-impl Drop for WipedBytes {
+impl<B: AsMut<[u8]>> Drop for WipedBytes<B> {
     fn drop(&mut self) {
-        self.0.fill(0);
-        optimization_barrier(self.0.as_slice());
+        let bytes = self.0.as_mut();
+        bytes.fill(0);
+        optimization_barrier(bytes);
     }
 }
 
-impl fmt::Debug for WipedBytes {
+impl<B: AsMut<[u8]>> fmt::Debug for WipedBytes<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("WipedBytes([REDACTED])")
     }
@@ -211,6 +212,13 @@ mod tests {
         bytes[0] = 3;
         let read: &[u8] = &bytes;
         assert_eq!(read, [3, 2]);
+    }
+
+    #[test]
+    fn bytes_to_be_wiped_are_wiped_when_dropped() {
+        let mut array = [1, 2];
+        drop(WipedBytes(&mut array));
+        assert_eq!(array, [0, 0]);
     }
 
     #[test]
