@@ -263,3 +263,22 @@ mod samples;
 mod tampering;
 #[cfg(test)]
 mod vectors;
+#[cfg(test)]
+mod tests {
+    use super::samples::{sample, unlocked};
+    use super::*;
+
+    #[test]
+    fn one_read_brings_in_neighbours_up_to_a_limit() {
+        // Values are padded to blocks of 64 bytes, of which four come to the limit exactly with what sealing adds.
+        let values = [4095, 4095, 4095, 4094, 1].map(|blocks| "x".repeat(64 * blocks - 8));
+        let secrets: Vec<_> =
+            ["A", "B", "C", "D", "E"].into_iter().zip(values.iter().map(String::as_str)).collect();
+        let vault = unlocked(&sample(&secrets));
+        let index = vault.index().unwrap();
+        let first_four: u64 = index.values.iter().take(4).map(|value| u64::from(value.sealed_len)).sum();
+        assert_eq!(first_four, READ_AT_ONCE);
+        assert_eq!(run_length(&index, &[0, 1, 2, 3, 4]), 4);
+        assert_eq!(run_length(&index, &[1, 2, 4]), 2);
+    }
+}
