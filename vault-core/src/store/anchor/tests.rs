@@ -243,3 +243,13 @@ fn a_file_that_is_no_vault_is_left_to_who_opens_it() {
         assert!(admitted.is_some());
     }
 }
+
+#[test]
+fn a_mismatch_names_the_vaults_where_they_are_two() {
+    let shown =
+        |found, anchored| Mismatch { found: Box::new(found), anchored: Box::new(anchored) }.to_string();
+    let older = shown(state(1, 1, 2, 3), state(1, 1, 4, 5));
+    assert_eq!(older.matches(" of vault ").count(), 0, "{older}");
+    let other = shown(state(1, 1, 2, 3), state(2, 1, 4, 5));
+    assert_eq!(other.matches(" of vault ").count(), 2, "{other}");
+}

@@ -29,6 +29,12 @@ fn first_generation_never_replaces_a_file_that_ignored_the_lock() {
 }
 
 #[test]
+fn what_a_turn_refuses_names_the_vault() {
+    let home = tempdir().unwrap();
+    assert_eq!(turn_in(&home).vault_path(), home.path().join("vault"));
+}
+
+#[test]
 fn rename_to_a_free_name_never_replaces_a_file() {
     let home = tempdir().unwrap();
     let turn = turn_in(&home);
