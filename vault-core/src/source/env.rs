@@ -444,6 +444,14 @@ mod tests {
     }
 
     #[test]
+    fn names_of_settings_are_told_from_those_of_other_sources() {
+        for name in ["KEYWARD_VAULT_KEY", "KEYWARD_VAULT_KEY_FILE", "KEYWARD_VAULT_PASSPHRASE", "--key-fd"] {
+            assert!(EnvOrigin::is_name(name), "{name}");
+        }
+        assert!(!EnvOrigin::is_name("keyring"));
+    }
+
+    #[test]
     fn debug_shows_no_secret() {
         let source = EnvSource::new(None, None, Some(TEXT.into()), Some("hunter2".into()));
         let shown = format!("{source:?} {:?}", EnvSource::new(None, None, Some(TEXT.into()), None).load());
