@@ -354,6 +354,11 @@ fn names_differ_by_case_and_values_need_not_be_text() {
 }
 
 #[test]
+fn names_are_looked_up_once_each_and_in_order() {
+    assert_eq!(Wanted::from_iter(["B", "A", "B"]).names(), ["A", "B"]);
+}
+
+#[test]
 fn no_report_shows_a_value_and_values_that_nobody_asks_for_are_not_kept() {
     let given = Given {
         env: &[("OPENAI_API_KEY", "canary-1"), ("OTHER", "canary-2")],
