@@ -42,7 +42,8 @@ impl<'a> Values<'a> {
     /// check, whose turn comes later (`FORMAT.md §7.1`).
     pub(super) fn read(rest: &mut &'a [u8]) -> Result<(Self, ValueCheck<'a>), FormatError> {
         let count = read_count(rest, VALUE_LEN)?;
-        let mut values = Self { stored: rest, places: Vec::with_capacity(count), ..Self::default() };
+        let mut values = Self { stored: rest, ..Self::default() };
+        values.places.reserve_exact(count);
         let mut check = ValueCheck::default();
         for _ in 0..count {
             let record = u32::try_from(values.stored.len() - rest.len()).map_err(|_| too_large())?;
