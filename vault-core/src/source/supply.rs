@@ -135,3 +135,15 @@ impl KeySource for MachineSupply {
         Ok(seeded.key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seeds_of_this_machine_serve_machine_slots_under_that_name() {
+        let supply = MachineSupply::new(PathBuf::from("/nowhere"));
+        assert_eq!(supply.label(), SlotKind::Machine.name());
+        assert!(supply.serves(&SlotKind::Machine) && !supply.serves(&SlotKind::Env));
+    }
+}
