@@ -188,6 +188,14 @@ mod tests {
     }
 
     #[test]
+    fn escapes_are_those_of_their_quotes() {
+        let text = r#"A="\\\'\"\a\b\f\n\r\t\v\z"
+B='\\\'\"\a\n\z'"#;
+        let expected = ["1:A=\\'\"\u{7}\u{8}\u{c}\n\r\t\u{b}\\z", r#"2:B=\'\"\a\n\z"#];
+        assert_eq!(shown(&read(text)), expected);
+    }
+
+    #[test]
     fn a_comment_needs_a_blank_before_it() {
         assert_eq!(
             shown(&read("A=x#y\nB=x #y\nC= #y\nD=#y\nE='x'#y")),
