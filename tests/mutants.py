@@ -29,7 +29,8 @@ SWITCH += [f"--target-dir={FOLDER / 'switch'}", "--"]
 BUILD = ["cargo", "test", "--locked", "--package=vault-core", "--profile=mutants", f"--target-dir={FOLDER / 'build'}"]
 BUILD += ["--no-run", "--message-format=json"]
 UNIT_TESTS = "--lib"
-OTHER_TESTS = [f"--test={name}" for name in ("dotenv_differential", "model", "store", "store_permissions", "vectors")]
+OTHER_TESTS = ["dotenv_differential", "env_dialects", "model", "store", "store_permissions", "vectors"]
+OTHER_TESTS = [f"--test={name}" for name in OTHER_TESTS]
 # Tests that take this many seconds are run after all the others.
 SLOW = 0.3
 # What ended is final; what was missed is tried again, for tests may have changed.
@@ -94,6 +95,8 @@ def copy_sources():
     subprocess.run(["rm", "-rf", TREE], check=True)
     TREE.mkdir()
     subprocess.run(f"git ls-files -z | tar --null -T - -c | tar -x -m -C '{TREE}'", shell=True, check=True)
+    # What `tests/install` brought, tests look for in there.
+    (TREE / "target").symlink_to(FOLDER.parent)
 
 
 def build(*targets):
