@@ -171,6 +171,16 @@ mod tests {
     }
 
     #[test]
+    fn braces_round_a_name_alone_are_a_plain_variable() {
+        for text in ["", "${A}", "x${a_1}$${B}y"] {
+            assert!(is_plain_variable(text), "{text}");
+        }
+        for text in ["${", "${}", "${1A}", "${A", "${A-x}", "${A}${B:?x}", "${é}"] {
+            assert!(!is_plain_variable(text), "{text}");
+        }
+    }
+
+    #[test]
     fn a_bad_name_or_an_open_quote_refuses_the_file() {
         for text in ["A=1\nB C=2", "A=1\n\"B\"=2", "A=1\nB=\"x", "A=1\nB@C=2"] {
             assert_eq!(read(text).end, End::Refused(2), "{text:?}");
