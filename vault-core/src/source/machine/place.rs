@@ -182,7 +182,22 @@ const DIR_MODE: Mode = Mode::RWXU;
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    #[test]
+    fn a_seed_is_read_no_further_than_a_byte_above_the_limit() {
+        let home = tempfile::tempdir().unwrap();
+        fs::set_permissions(home.path(), Permissions::from_mode(0o700)).unwrap();
+        let place = Place::open(home.path(), VaultId::new([1; 16]), SlotId::new([2; 16])).unwrap();
+        fs::write(place.path(), [7; 10]).unwrap();
+        fs::set_permissions(place.path(), Permissions::from_mode(0o600)).unwrap();
+        for (limit, read) in [(5, 6), (9, 10), (10, 10)] {
+            assert_eq!(place.read(limit).unwrap().len(), read, "{limit}");
+        }
+    }
 
     #[test]
     fn a_file_of_another_account_is_refused_with_the_command_that_helps() {
