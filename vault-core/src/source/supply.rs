@@ -138,12 +138,49 @@ impl KeySource for MachineSupply {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
+    use crate::source::env::EnvSource;
+
+    /// Takes over the key or the passphrase that an environment has.
+    fn env(key: Option<&str>, passphrase: Option<&str>) -> EnvSupply {
+        let mut found = EnvSource::new(None, None, key.map(Into::into), passphrase.map(Into::into)).load();
+        EnvSupply::new(found.remove(0))
+    }
+
+    #[test]
+    fn a_key_of_the_environment_is_no_passphrase_and_serves_env_slots() {
+        let key = env(Some("kwk1_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB6p2BF"), None);
+        assert_eq!((key.label(), key.problem()), ("KEYWARD_VAULT_KEY", None));
+        assert!(!key.is_passphrase() && key.passphrase().is_none());
+        assert!(key.serves(&SlotKind::Env) && !key.serves(&SlotKind::Machine));
+    }
+
+    #[test]
+    fn a_passphrase_of_the_environment_is_handed_on() {
+        let passphrase = env(None, Some("pass"));
+        assert!(passphrase.is_passphrase() && !passphrase.serves(&SlotKind::Env));
+        assert_eq!(passphrase.passphrase().unwrap().expose_secret(), b"pass");
+    }
+
+    #[test]
+    fn a_setting_that_is_no_key_has_a_problem() {
+        assert!(env(Some("kwk1_x"), None).problem().is_some());
+    }
 
     #[test]
     fn the_seeds_of_this_machine_serve_machine_slots_under_that_name() {
         let supply = MachineSupply::new(PathBuf::from("/nowhere"));
         assert_eq!(supply.label(), SlotKind::Machine.name());
         assert!(supply.serves(&SlotKind::Machine) && !supply.serves(&SlotKind::Env));
+    }
+
+    #[test]
+    fn the_host_name_of_the_seed_that_was_loaded_is_known_and_of_no_other() {
+        let mut supply = MachineSupply::new(PathBuf::from("/nowhere"));
+        supply.loaded = Some((SlotId::new([1; 16]), Hostname::canonical(OsStr::new("build-7"))));
+        let recorded = |id: u8| supply.recorded_hostname(SlotId::new([id; 16])).map(Hostname::as_str);
+        assert_eq!((recorded(1), recorded(2)), (Some("build-7"), None));
     }
 }
