@@ -170,3 +170,27 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 const COURTESY: Duration = Duration::from_millis(16);
 /// Where a waiting process leaves its mark in the file.
 const WAITING_AT: u64 = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_half_to_one_and_a_half_as_long_and_not_always_the_same() {
+        let pause = Duration::from_millis(100);
+        let pauses: Vec<_> = (0..64).map(|_| with_jitter(pause)).collect();
+        assert!(pauses.iter().all(|found| (pause / 2..=pause * 3 / 2).contains(found)), "{pauses:?}");
+        assert!(pauses.iter().any(|found| *found < pause) && pauses.iter().any(|found| *found > pause));
+    }
+
+    #[test]
+    fn the_longest_pause_shrinks_towards_the_deadline() {
+        let longest = |waited: u64| {
+            let started = Instant::now() - Duration::from_secs(waited);
+            Wait { started, deadline: Duration::from_secs(100), next: FIRST_PAUSE }.longest_pause()
+        };
+        assert!((LONGEST_PAUSE * 9 / 10..=LONGEST_PAUSE).contains(&longest(0)));
+        assert!((LONGEST_PAUSE / 5..=LONGEST_PAUSE / 4).contains(&longest(50)));
+        assert_eq!((longest(99), longest(200)), (FIRST_PAUSE, FIRST_PAUSE));
+    }
+}
