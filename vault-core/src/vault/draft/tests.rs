@@ -57,6 +57,14 @@ fn fill(draft: &mut Draft<'_>) {
 }
 
 #[test]
+fn a_draft_begins_with_the_slots_of_the_vault() {
+    let vault = unlocked(&sample(&[]));
+    let draft = Draft::new(&vault, vault.index().unwrap());
+    assert_eq!(draft.slots(), vault.header().slots);
+    assert_eq!(draft.slots().len(), 2);
+}
+
+#[test]
 fn replace_keeps_no_earlier_version() {
     let store = sample(&[("A", "spent"), ("B", "b")]);
     change(&store, |draft| {
