@@ -230,6 +230,13 @@ mod tests {
     }
 
     #[test]
+    fn a_file_in_the_place_of_the_directory_is_an_error() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = read(file.path()).map(drop).unwrap_err();
+        assert_eq!(error.file, file.path());
+    }
+
+    #[test]
     fn files_are_read_in_the_order_of_their_names() {
         let other = ACME.replace("acme", "other");
         let own = with_files(&[("b.toml", ACME), ("a.toml", &other)]).unwrap();
