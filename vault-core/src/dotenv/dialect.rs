@@ -190,6 +190,12 @@ mod tests {
     }
 
     #[test]
+    fn the_readers_that_tests_start_are_told_from_those_that_were_only_read_about() {
+        assert!([Dialect::Bash, Dialect::Node, Dialect::Python].iter().all(|dialect| dialect.is_run()));
+        assert!(![Dialect::Compose, Dialect::Docker].iter().any(|dialect| dialect.is_run()));
+    }
+
+    #[test]
     fn values_that_double_from_line_to_line_are_given_up() {
         let line = |number: usize| format!("V{}=${{V{number}}}${{V{number}}}\n", number + 1);
         let text = "V0=x\n".to_owned() + &(0..200).map(line).collect::<String>();
