@@ -94,7 +94,8 @@ def copy_sources():
     """Makes the tree anew, but leaves what was built of it."""
     subprocess.run(["rm", "-rf", TREE], check=True)
     TREE.mkdir()
-    subprocess.run(f"git ls-files -z | tar --null -T - -c | tar -x -m -C '{TREE}'", shell=True, check=True)
+    files = "git ls-files --cached --others --exclude-standard -z"
+    subprocess.run(f"{files} | tar --null -T - -c | tar -x -m -C '{TREE}'", shell=True, check=True)
     # What `tests/install` brought, tests look for in there.
     (TREE / "target").symlink_to(FOLDER.parent)
 
