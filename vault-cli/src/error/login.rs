@@ -153,6 +153,9 @@ pub(crate) fn refresh_failed(path: &Path, error: RefreshError) -> CommandError {
         RefreshError::LifeTooShort { .. } => {
             failed(Kind::Usage, &error).hint("`--min-ttl` has to be less than that")
         }
+        RefreshError::CutOff(_) => failed(Kind::SessionEnded, &error).hint(
+            "its token is good for a while: ask for less time, then sign in again: `keyward auth login`",
+        ),
         RefreshError::DeviceMismatch { .. } => failed(Kind::OtherDevice, &error)
             .hint("to use its token would end the session there; sign in here: `keyward auth login`"),
         _ => failed(Kind::SessionEnded, &error).hint("sign in again: `keyward auth login`"),
