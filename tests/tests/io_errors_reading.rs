@@ -50,11 +50,20 @@ fn reads(right: &Traced, error: &str) -> Vec<Call> {
     right.calls_failing_with(error).into_iter().filter(|call| call.name != "close").collect()
 }
 
+/// Takes out of `status` who is signed in: a file of sessions that can't be read is a line of it, not its failure.
+fn without_login(stdout: &[u8]) -> Vec<u8> {
+    let Ok(serde_json::Value::Object(mut object)) = serde_json::from_slice(stdout) else {
+        return stdout.to_vec();
+    };
+    object.remove("login");
+    serde_json::Value::Object(object).to_string().into_bytes()
+}
+
 fn judge(run: &Traced, right: &Traced, codes: &[i32]) -> Result<(), String> {
     let (said, right) = (&run.finished, &right.finished);
     if said.code == right.code {
-        let is_right =
-            said.stdout == right.stdout || said.stderr.contains("only the vault could have are unknown");
+        let is_right = without_login(&said.stdout) == without_login(&right.stdout)
+            || said.stderr.contains("only the vault could have are unknown");
         return if is_right { Ok(()) } else { Err("another answer".to_owned()) };
     }
     if !codes.contains(&said.code) {
