@@ -32,7 +32,7 @@ fn status_of_the_vault_says_in_one_line_that_nobody_is_signed_in() {
     assert_eq!(home.run(["status", "--json"]).succeeds().json()["login"]["signed_in"], false);
     let home = home.with("KEYWARD_API_KEY", API_KEY);
     let text = home.run(["status"]).succeeds().text();
-    assert!(text.contains("\nKEYWARD_API_KEY is set: it is used instead of every login below\n"), "{text}");
+    assert!(text.contains("\nKEYWARD_API_KEY is set: it is used instead of every stored login\n"), "{text}");
     assert!(!text.contains("A1b2C3"), "{text}");
 }
 

@@ -104,13 +104,15 @@ pub(crate) struct LoginFacts {
 impl Report for StatusReport {
     fn write_data(&self, out: &mut dyn Write, _terminal: bool) -> io::Result<()> {
         if let Some(name) = self.overridden_by {
-            writeln!(out, "{name} is set: it is used instead of every login below")?;
+            let below = if self.logins.is_empty() { "" } else { " below" };
+            writeln!(out, "{name} is set: it is used instead of every stored login{below}")?;
             self.verified
                 .iter()
                 .try_for_each(|verdict| write_row(out, "Verified", Some(&verdict.to_string())))?;
-            writeln!(out)?;
-        }
-        if self.logins.is_empty() {
+            if !self.logins.is_empty() {
+                writeln!(out)?;
+            }
+        } else if self.logins.is_empty() {
             writeln!(out, "Not logged in\n{LOGIN_HINT}")?;
         }
         for (nth, login) in self.logins.iter().enumerate() {
