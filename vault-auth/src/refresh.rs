@@ -96,7 +96,7 @@ pub enum RefreshError {
         min_ttl: Duration,
     },
     /// The session has no refresh token, and its access token has ended.
-    #[error("the session has ended, and has no refresh token")]
+    #[error("the session has no refresh token: it is good until its access token ends")]
     NoRefreshToken,
     /// There is no such session.
     #[error("not signed in")]
