@@ -17,10 +17,15 @@ pub(crate) struct Called {
 }
 
 impl HttpClient {
-    /// Sends a request, once. `request` has the address too.
-    pub(crate) fn call(&self, address: &Address, request: Request<Vec<u8>>) -> Result<Called, GrantError> {
+    /// Sends a request, once. `request` has method and address too; these are for the log.
+    pub(crate) fn call(
+        &self,
+        method: &'static str,
+        address: &Address,
+        request: Request<Vec<u8>>,
+    ) -> Result<Called, GrantError> {
         let started = self.clock.monotonic();
-        let (method, sent) = (method_name(&request), request.body().len());
+        let sent = request.body().len();
         let outcome =
             self.run(request).map_err(|error| reach::failure(&address.host(), error, self.total_timeout));
         if let Some(log) = &self.log {
@@ -48,15 +53,5 @@ impl HttpClient {
         let body = response.body_mut().with_config().limit(MAX_BODY as u64).read_to_vec()?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Ok(Called { status, headers, body: SecretBytes::new(body) })
-    }
-}
-
-/// Returns the name of a method as long as the log may need it.
-fn method_name(request: &Request<Vec<u8>>) -> &'static str {
-    match request.method().as_str() {
-        "DELETE" => "DELETE",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        _ => "GET",
     }
 }

@@ -28,8 +28,8 @@ impl Transport for HttpClient {
             host: request.address().host(),
             reason: reason.to_owned(),
         };
-        let mut builder =
-            http::Request::builder().method(request.method().name()).uri(request.address().as_str());
+        let method = request.method().name();
+        let mut builder = http::Request::builder().method(method).uri(request.address().as_str());
         for (name, value) in request.headers() {
             let value = http::HeaderValue::from_str(value.expose_secret());
             let mut value = value.map_err(|_| unsent("no header can carry the credential"))?;
@@ -37,7 +37,7 @@ impl Transport for HttpClient {
             builder = builder.header(*name, value);
         }
         let built = builder.body(request.body().to_vec()).map_err(|_| unsent("the request has no form"))?;
-        let called = self.call(request.address(), built)?;
+        let called = self.call(method, request.address(), built)?;
         let text = |value: &http::HeaderValue| value.to_str().ok().map(str::to_owned);
         let headers =
             called.headers.iter().filter_map(|(name, value)| Some((name.to_string(), text(value)?)));
