@@ -427,6 +427,6 @@ pub(super) fn device() -> DeviceFacts {
     DeviceFacts { name: machine::canonical_hostname().to_string(), os: os() }
 }
 
-pub(super) fn os() -> String {
+fn os() -> String {
     format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)
 }

@@ -8,10 +8,9 @@ use vault_auth::profile::ProfileName;
 use vault_auth::stored_session::StoredSession;
 use vault_auth::token::TokenType;
 use vault_core::name::escape_deceptive;
-use vault_core::source::machine;
 
 use super::target::Target;
-use crate::commands::auth::status::{method_of, os};
+use crate::commands::auth::status::{DeviceFacts, device, method_of};
 use crate::report::Report;
 use crate::session_access::{SessionAccess, end_of};
 use crate::time::date;
@@ -38,15 +37,15 @@ pub(crate) struct SignedInReport {
     masked_key: Option<String>,
     /// A server said that the credential is good.
     verified: bool,
-    device: DeviceFacts,
+    device: SignedInDevice,
     /// The file that has the login.
     path: String,
 }
 
 #[derive(Debug, Serialize)]
-struct DeviceFacts {
-    name: String,
-    os: String,
+struct SignedInDevice {
+    #[serde(flatten)]
+    machine: DeviceFacts,
     /// The beginning of the fingerprint of the device key.
     fingerprint: Option<String>,
 }
@@ -77,7 +76,7 @@ impl SignedInReport {
             bound_to_device: tokens.is_some_and(|tokens| tokens.token_type == TokenType::Dpop),
             masked_key: None,
             verified: !login.token_endpoint.is_empty() || login.user.subject.is_some(),
-            device: DeviceFacts::new(login.device.clone()),
+            device: SignedInDevice::new(login.device.clone()),
             path: access.path().display().to_string(),
         }
     }
@@ -102,7 +101,7 @@ impl SignedInReport {
             bound_to_device: false,
             masked_key: Some(stored.key.masked()),
             verified: facts.verified_at.is_some(),
-            device: DeviceFacts::new(facts.device),
+            device: SignedInDevice::new(facts.device),
             path: access.path().display().to_string(),
         }
     }
@@ -146,8 +145,8 @@ impl SignedInReport {
             ("Ends", self.end()),
         ];
         if self.method == API_KEY {
-            rows.push(("Device", self.device.name.clone()));
-            rows.push(("OS", self.device.os.clone()));
+            rows.push(("Device", self.device.machine.name.clone()));
+            rows.push(("OS", self.device.machine.os.clone()));
             rows.push(("Fingerprint", text(&self.device.fingerprint)));
         }
         rows.retain(|(_, value)| !value.is_empty());
@@ -172,9 +171,9 @@ impl Report for SignedInReport {
     }
 }
 
-impl DeviceFacts {
+impl SignedInDevice {
     fn new(fingerprint: Option<String>) -> Self {
-        Self { name: machine::canonical_hostname().to_string(), os: os(), fingerprint }
+        Self { machine: device(), fingerprint }
     }
 }
 
