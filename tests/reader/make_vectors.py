@@ -1,4 +1,4 @@
-"""Makes the test vectors of vault-core/tests/vectors: for each name a vault file and a JSON file (see README.md).
+"""Makes the test vectors of tests/vectors: for each name a vault file and a JSON file (see README.md).
 
 Every salt and id is derived from the name of the vector, so that each run makes the same bytes. A wrong file has one
 fault only and is right in everything else: its hashes and seals are made after the fault was put in.
@@ -21,7 +21,7 @@ from keyward_writer import (BUNDLE, ENV, KEYRING, MACHINE, PASSPHRASE, RECOVERY,
                             Slot)
 from two_keys import key_stream, two_key_message, xor
 
-FOLDER = Path(__file__).resolve().parents[2] / "vault-core" / "tests" / "vectors"
+FOLDER = Path(__file__).resolve().parents[2] / "tests" / "vectors"
 ROOT_KEY = bytes(range(32))
 SLOT_KEY = b"\x11" * 32
 LIGHT = 65_536, 3, 1  # the smallest costs that §7 allows

@@ -22,7 +22,7 @@ import make_vectors
 import two_keys
 
 ROOT = Path(__file__).resolve().parents[2]
-VECTORS = ROOT / "vault-core" / "tests" / "vectors"
+VECTORS = ROOT / "tests" / "vectors"
 GOLDEN = (VECTORS / "golden_v1.vault").read_bytes()
 CONNECTED = (VECTORS / "golden_connections.vault").read_bytes()
 

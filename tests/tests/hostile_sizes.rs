@@ -17,7 +17,7 @@ const LITTLE: u64 = 32 * MIB;
 /// A home whose vault is one of the format's vectors; no key is set.
 fn home(vector: &str) -> (Home, VaultFile) {
     let home = Home::new();
-    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vault-core/tests/vectors");
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
     let file = VaultFile::read(&vectors.join(vector).with_extension("vault"));
     file.write(&home.vault());
     (home, file)

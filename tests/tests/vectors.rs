@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 /// The vectors that open with the slot key of [`KEY`], as vaults.
 fn vectors() -> Vec<(String, Value, VaultFile)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vault-core/tests/vectors");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let of_vaults = paths.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
     let mut found: Vec<_> = of_vaults

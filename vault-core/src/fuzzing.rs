@@ -72,7 +72,7 @@ mod tests {
     /// The seeds of one target: those in the tree, and what the vectors have for it.
     fn seeds_for(target: &str) -> Vec<Vec<u8>> {
         let kept = files(&fuzz_folder("seeds").join(target)).into_iter().map(|path| fs::read(path).unwrap());
-        let vectors = files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")).into_iter();
+        let vectors = files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors")).into_iter();
         let vaults = vectors.filter(|path| path.extension().is_some_and(|extension| extension == "vault"));
         let of_vectors = vaults.flat_map(|path| seeds(&fs::read(path).unwrap()));
         let of_vectors = of_vectors.filter(|(found, _)| *found == target).map(|(_, bytes)| bytes);

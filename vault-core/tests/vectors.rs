@@ -230,7 +230,7 @@ fn vector_names() -> Vec<String> {
 }
 
 fn vectors() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors")
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -289,7 +289,7 @@ const fn value_id(nth: u8) -> ValueId {
 }
 
 fn vector_path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors").join(name)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -12,7 +12,7 @@ use vault_core::format::{Snapshot, revision};
 use vault_core::store::{Expected, FileStore, Previous, StoreError, VaultStore};
 
 /// A whole vault, of which the header is taken and the place of its sealed index.
-const GOLDEN: &[u8] = include_bytes!("../vectors/golden_v1.vault");
+const GOLDEN: &[u8] = include_bytes!("../../../tests/vectors/golden_v1.vault");
 const INDEX_LEN: usize = 4096 + 80;
 
 /// Bytes whose header nobody can read.

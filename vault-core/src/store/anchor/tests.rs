@@ -15,7 +15,7 @@ revision da1c4fff811c21f663bd1f31e03c64ad537f3cefa219bb838d34a9a9f91edc7f
 path /home/ana/.local/share/keyward/vault
 check kuwv6EyYLRd7xLjh4AtDBCj8C3ZJ2otqeAm8uNBB1qg
 ";
-const GOLDEN: &[u8] = include_bytes!("../../../tests/vectors/golden_v1.vault");
+const GOLDEN: &[u8] = include_bytes!("../../../../tests/vectors/golden_v1.vault");
 
 fn state(vault_id: u8, epoch: u64, generation: u64, revision: u8) -> State {
     let vault_id = VaultId::new([vault_id; 16]);
