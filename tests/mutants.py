@@ -22,14 +22,14 @@ from pathlib import Path
 NONE_MISSED = {"crypto", "format"}
 MOST_MISSED_ELSEWHERE = 0.05
 FOLDER = Path("target/mutants").absolute()
-TREE = FOLDER / "tree"
 RESULTS = FOLDER / "results.jsonl"
 SWITCH = ["cargo", "run", "--quiet", "--locked", "--manifest-path=tests/mutant-switch/Cargo.toml"]
 SWITCH += [f"--target-dir={FOLDER / 'switch'}", "--"]
-BUILD = ["cargo", "test", "--locked", "--package=vault-core", "--profile=mutants", f"--target-dir={FOLDER / 'build'}"]
-BUILD += ["--no-run", "--message-format=json"]
+BUILD = ["cargo", "test", "--locked", "--package=vault-core", "--profile=mutants", "--target-dir=../build", "--no-run"]
+BUILD += ["--message-format=json"]
+JOBS = int(os.environ.get("JOBS", os.cpu_count()))
 UNIT_TESTS = "--lib"
-OTHER_TESTS = ["dotenv_differential", "env_dialects", "model", "store", "store_permissions", "vectors"]
+OTHER_TESTS = ["dotenv_differential", "env_dialects", "keyring_real", "model", "store", "store_permissions", "vectors"]
 OTHER_TESTS = [f"--test={name}" for name in OTHER_TESTS]
 # Tests that take this many seconds are run after all the others.
 SLOW = 0.3
@@ -46,9 +46,8 @@ def main():
             switched, alone, programs = build_switched(waiting, results)
             print(f"{len(switched)} mutants behind a switch, {len(alone)} to be built alone", flush=True)
             tests = measure(programs)
-            sweep(switched, programs, tests, results)
-            for mutant in alone:
-                results.add(mutant, *try_alone(mutant, tests))
+            in_parallel(fairly(switched), results, lambda mutant, _: try_mutant(mutant, FOLDER, programs, tests))
+            in_parallel(fairly(alone), results, lambda mutant, job: try_alone(mutant, FOLDER / f"job-{job}", tests))
     except KeyboardInterrupt:
         pass
     report(listed, results)
@@ -90,19 +89,21 @@ def run(*command):
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def copy_sources():
-    """Makes the tree anew, but leaves what was built of it."""
-    subprocess.run(["rm", "-rf", TREE], check=True)
-    TREE.mkdir()
+def copy_sources(folder):
+    """Makes the tree in a folder anew, but leaves what was built of it. Returns the tree."""
+    tree = folder / "tree"
+    subprocess.run(["rm", "-rf", tree], check=True)
+    tree.mkdir(parents=True)
     files = "git ls-files --cached --others --exclude-standard -z"
-    subprocess.run(f"{files} | tar --null -T - -c | tar -x -m -C '{TREE}'", shell=True, check=True)
+    subprocess.run(f"{files} | tar --null -T - -c | tar -x -m -C '{tree}'", shell=True, check=True)
     # What `tests/install` brought, tests look for in there.
-    (TREE / "target").symlink_to(FOLDER.parent)
+    (tree / "target").symlink_to(FOLDER.parent)
+    return tree
 
 
-def build(*targets):
+def build(tree, *targets):
     """Builds tests; returns their programs by name, or none, and what the compiler said."""
-    built = subprocess.run([*BUILD, *targets], cwd=TREE, capture_output=True, text=True)
+    built = subprocess.run([*BUILD, *targets], cwd=tree, capture_output=True, text=True)
     said = [json.loads(line) for line in built.stdout.splitlines()]
     programs = {x["target"]["name"]: x["executable"] for x in said if x.get("executable")}
     errors = [x["message"] for x in said if x["reason"] == "compiler-message" and x["message"]["level"] == "error"]
@@ -116,11 +117,11 @@ def build_switched(waiting, results):
     alone = [m for m in waiting if m["genre"] == "FnValue" and "impl " in m["function"]["return_type"]]
     left = {mutant["id"]: mutant for mutant in waiting if mutant not in alone}
     while True:
-        copy_sources()
+        tree = copy_sources(FOLDER)
         list_path = FOLDER / "list.json"
         list_path.write_text(json.dumps(list(left.values())))
-        places = json.loads(run(*SWITCH, TREE, list_path))
-        programs, errors, said = build(UNIT_TESTS, *OTHER_TESTS)
+        places = json.loads(run(*SWITCH, tree, list_path))
+        programs, errors, said = build(tree, UNIT_TESTS, *OTHER_TESTS)
         if programs:
             break
         wrong = {place[3] for error in errors for place in places if is_within(error, place)}
@@ -149,7 +150,7 @@ def measure(programs):
     """Runs all tests as no mutant. Returns them, with their seconds."""
     tests = []
     for program, path in programs.items():
-        code, output = execute(path, ["--format=json", "--report-time"], 0)
+        code, output = execute(FOLDER, path, ["--format=json", "--report-time"], 0)
         lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
         if code:
             failed = [x["name"] + x.get("stdout", "") for x in lines if x["event"] == "failed" and "name" in x]
@@ -159,25 +160,28 @@ def measure(programs):
     return tests
 
 
-def sweep(mutants, programs, tests, results):
-    """Tries what is behind a switch: crypto and format first, else in no order, so that a part is a fair sample."""
-    random.Random(0).shuffle(mutants)
-    mutants.sort(key=lambda mutant: mutant["part"] not in NONE_MISSED)
+def fairly(mutants):
+    """Orders mutants: crypto and format first, else in no order, so that a part is a fair sample."""
+    mutants = random.Random(0).sample(mutants, len(mutants))
+    return sorted(mutants, key=lambda mutant: mutant["part"] not in NONE_MISSED)
+
+
+def in_parallel(mutants, results, attempt):
+    """Tries mutants, a number of jobs at a time; `attempt` gets the mutant and the job's number."""
     todo = iter(mutants)
 
-    def work():
+    def work(job):
         for mutant in todo:
-            results.add(mutant, *try_mutant(mutant, programs, tests))
+            results.add(mutant, *attempt(mutant, job))
 
-    jobs = int(os.environ.get("JOBS", os.cpu_count()))
-    workers = [threading.Thread(target=work, daemon=True) for _ in range(jobs)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    jobs = [threading.Thread(target=work, args=[number], daemon=True) for number in range(JOBS)]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
 
 
-def try_mutant(mutant, programs, tests):
+def try_mutant(mutant, folder, programs, tests):
     """Runs the tests until one fails, the likeliest first: those of its own file, of its folder, all others."""
     module = mutant["file"].removeprefix("vault-core/src/").removesuffix(".rs").replace("/", "::")
 
@@ -191,29 +195,30 @@ def try_mutant(mutant, programs, tests):
     for test in tests:
         stages[stage(test)].append(test)
     for (*_, program), chosen in sorted(stages.items()):
-        if program in programs and (found := run_tests(mutant, programs[program], chosen)):
+        if program in programs and (found := run_tests(mutant, folder, programs[program], chosen)):
             return found
     return ("missed",)
 
 
-def run_tests(mutant, path, tests):
+def run_tests(mutant, folder, path, tests):
     """Returns that the mutant was caught, and by what, or that it took too long, or nothing."""
     limit = 10 + 5 * sum(test["seconds"] for test in tests)
-    code, output = execute(path, ["--fail-fast", "--exact", *(test["name"] for test in tests)], mutant["id"], limit)
+    options = ["--fail-fast", "--exact", *(test["name"] for test in tests)]
+    code, output = execute(folder, path, options, mutant["id"], limit)
     if code is None:
         return ("timeout",)
     name = re.search(r"^---- (\S+) stdout", output, re.M)
     return ("caught", name[1] if name else "") if code else None
 
 
-def execute(path, options, mutant, limit=None):
+def execute(folder, path, options, mutant, limit=None):
     """Runs tests as a mutant. Returns the exit code, or none where it took too long, and what they printed."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, tempfile.TemporaryFile("w+") as output:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch, tempfile.TemporaryFile("w+") as output:
         # Some tests do something there as another user.
-        os.chmod(folder, 0o755)
-        environment = os.environ | {"MUTANT": str(mutant), "TMPDIR": folder}
+        os.chmod(scratch, 0o755)
+        environment = os.environ | {"MUTANT": str(mutant), "TMPDIR": scratch}
         command = [path, "-Zunstable-options", "--test-threads=1", *options]
-        process = subprocess.Popen(command, cwd=TREE / "vault-core", env=environment, stdin=subprocess.DEVNULL,
+        process = subprocess.Popen(command, cwd=folder / "tree" / "vault-core", env=environment, stdin=subprocess.DEVNULL,
                                    stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
         try:
             code = process.wait(limit)
@@ -225,18 +230,18 @@ def execute(path, options, mutant, limit=None):
         return code, output.read()
 
 
-def try_alone(mutant, tests):
+def try_alone(mutant, folder, tests):
     """Builds one mutant by itself, as cargo-mutants does."""
-    copy_sources()
-    path = TREE / mutant["file"]
+    tree = copy_sources(folder)
+    path = tree / mutant["file"]
     source = path.read_text()
     start, end = (offset(source, mutant["span"][edge]) for edge in ("start", "end"))
     path.write_text(source[:start] + mutant["replacement"] + source[end:])
     for targets in [UNIT_TESTS], OTHER_TESTS:
-        programs, *_ = build(*targets)
+        programs, *_ = build(tree, *targets)
         if not programs:
             return ("unviable",)
-        if (found := try_mutant(mutant, programs, tests)) != ("missed",):
+        if (found := try_mutant(mutant, folder, programs, tests)) != ("missed",):
             return found
     return ("missed",)
 
