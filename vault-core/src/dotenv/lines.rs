@@ -34,8 +34,8 @@ pub fn read(file: &Path, text: &[u8]) -> Result<Vec<Assignment>, DotenvError> {
     let mut counter = LineCounter::default();
     let pieces = places.iter().zip(ends).map(|(place, end)| {
         let piece = &text[place.line_at..end];
-        // Behind the start of a file a byte order mark is a part of the name; a second one keeps it that.
-        let read = match place.line_at > 0 && piece.starts_with(BYTE_ORDER_MARK) {
+        // Behind the first of a file a byte order mark is a part of the name; a second one keeps it that.
+        let read = match piece.starts_with(BYTE_ORDER_MARK) {
             true => parse_text(&format!("{BYTE_ORDER_MARK}{piece}")),
             false => parse_text(piece),
         };

@@ -22,6 +22,7 @@ fn a_program_changes_nothing_and_what_may_change_variables_ends_the_reading() {
         ("A=1\nls -l\nB=2", &["1:A=1", "3:B=2"], End::All),
         ("A\nB=1", &["2:B=1"], End::All),
         ("a b=c\nD=1", &["2:D=1"], End::All),
+        ("ls x-[1] [a]\nB=2", &["2:B=2"], End::All),
         ("A=1\ncd /\nB=2", &["1:A=1"], End::Unsure(3)),
         ("A=1\ncd /", &["1:A=1"], End::Unsure(3)),
         ("echo A=1\nB=2", &[], End::Unsure(2)),
