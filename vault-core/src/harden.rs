@@ -161,3 +161,23 @@ impl fmt::Debug for Buffer {
 const HUGE_PAGE: usize = 2 << 20;
 /// Below this size ordinary pages cost less than a huge one.
 const FEW_BYTES: usize = HUGE_PAGE / 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn locked_bytes() -> usize {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() << 10
+    }
+
+    #[test]
+    fn locked_memory_is_counted_as_locked_by_the_system() {
+        let bytes = vec![1; 512 << 10];
+        let before = locked_bytes();
+        assert!(lock_memory(&bytes));
+        let more = locked_bytes().saturating_sub(before);
+        assert!(more > bytes.len() / 2, "{more} bytes more");
+    }
+}

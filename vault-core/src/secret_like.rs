@@ -264,7 +264,7 @@ mod tests {
         "key:q7Xk2Vb9Tn4Lz8Wc1Rf6",
     ];
 
-    const PLAIN: [&str; 60] = [
+    const PLAIN: [&str; 61] = [
         "",
         "a",
         "SLACK_BOT_TOKEN",
@@ -301,6 +301,7 @@ mod tests {
         "arn:aws:iam::123456789012:role/service-role/backup-writer",
         "ec2-54-12-34-56.eu-west-1.compute.amazonaws.com",
         "AKIAIOSFODNN7EXAMPLE",
+        "aBcDeFgHiJkLmNoPqRsTu",
         "AC0123456789abcdef0123456789abcdef",
         "pk_live_51H0123456789abcdefghij",
         "3f2504e0-4f89-11d3-9a0c-0305e82c3301",

@@ -87,3 +87,13 @@ fn a_bit_that_is_read_back_otherwise_is_refused_and_the_old_file_stays() {
         assert_eq!(names(&home), [NAME]);
     }
 }
+
+#[test]
+fn a_file_that_appears_after_the_look_is_kept() {
+    let (home, path) = home(true);
+    let (directory, name) = find(&path).unwrap();
+    let written = Target::new(&directory, name, &path).write(OsStr::new("temp"), b"new", Existing::Keep);
+    assert!(matches!(written, Err(StoreError::Exists { .. })), "{written:?}");
+    assert_eq!(fs::read(&path).unwrap(), b"old");
+    assert_eq!(names(&home), [NAME]);
+}
