@@ -103,6 +103,17 @@ fn ae_09_a_session_that_can_be_used_is_enough_for_a_pipeline() {
 }
 
 #[test]
+fn ae_09_a_session_that_the_server_refreshes_no_more_says_when_it_ends() {
+    let (home, provider) = (Home::new(), IdentityProvider::start());
+    sign_in(&home, &provider, &[]).succeeds();
+    provider.answer_always(TOKEN, Reply::error(400, "invalid_grant"));
+    home.run(["auth", "refresh"]).fails(3, &["the session has ended"]);
+    let said = home.run(["auth", "login"]);
+    assert!(said.succeeds().stderr.contains("Z, as nothing refreshes it; sign in again then"), "{said}");
+    assert_eq!(home.run(["auth", "login", "--json"]).succeeds().json()["refreshes"], false);
+}
+
+#[test]
 fn ae_09_a_session_that_has_ended_is_not_enough() {
     let (home, provider) = (Home::new(), IdentityProvider::start());
     provider.answer_once(
@@ -320,6 +331,6 @@ fn a_login_without_a_refresh_token_says_when_it_ends() {
     provider.answer_once(TOKEN, Reply::json(200, &tokens));
     let (id, _) = begin(&home, provider.issuer(), &[]);
     let said = home.run(["auth", "login", "--complete", &id]);
-    assert!(said.succeeds().stderr.contains("Z, as there is no refresh token; sign in again then"), "{said}");
+    assert!(said.succeeds().stderr.contains("Z, as nothing refreshes it; sign in again then"), "{said}");
     assert!(said.stderr.contains("signed in to tenant 'default'; the provider does not say who"), "{said}");
 }

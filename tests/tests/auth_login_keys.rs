@@ -199,7 +199,7 @@ fn a_token_is_stored_as_a_session_that_nobody_refreshes() {
     let words = ["auth", "login", "--with-token", "--base-url", backend.issuer()];
     let said = home.run_with_input(words, &token);
     assert!(
-        said.succeeds().stderr.contains("Ends:         nobody said when, and there is no refresh token\n"),
+        said.succeeds().stderr.contains("Ends:         nobody said when, and nothing refreshes it\n"),
         "{said}"
     );
     assert!(!said.to_string().contains(&token));

@@ -127,11 +127,7 @@ impl StoredSession {
     /// The session itself, where there is nothing to send: signed out, without a refresh token, or with one
     /// that the server has refused.
     pub fn begin(mut self, now: UnixTime) -> Result<InFlight, Box<Self>> {
-        let token = match &self.state {
-            State::ReauthRequired(_) | State::SignedOut => None,
-            State::Refreshing(_) | State::Valid => self.refresh_token(),
-        };
-        let Some(token) = token else { return Err(Box::new(self)) };
+        let Some(token) = self.live_refresh_token() else { return Err(Box::new(self)) };
         let attempt = Attempt::new(token, self.generation, now);
         let interrupted = match std::mem::replace(&mut self.state, State::Refreshing(attempt)) {
             State::Refreshing(before) => Some(before),
@@ -174,6 +170,15 @@ impl StoredSession {
     #[must_use]
     pub fn refresh_token(&self) -> Option<&SecretString> {
         self.tokens.as_ref()?.refresh_token.as_ref()
+    }
+
+    /// Returns the refresh token, where there is one that the server has not refused.
+    #[must_use]
+    pub fn live_refresh_token(&self) -> Option<&SecretString> {
+        match self.state {
+            State::ReauthRequired(_) | State::SignedOut => None,
+            State::Refreshing(_) | State::Valid => self.refresh_token(),
+        }
     }
 
     /// Returns what may be done with the tokens.

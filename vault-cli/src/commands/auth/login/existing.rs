@@ -1,7 +1,7 @@
 //! The login that is there already, where nobody could approve another one: the guard of a pipeline.
 
 use vault_auth::profile::Profiles;
-use vault_auth::stored_session::{State, StoredSession};
+use vault_auth::stored_session::StoredSession;
 
 use super::signed_in::SignedInReport;
 use super::target::{Target, TargetArguments};
@@ -31,8 +31,7 @@ pub(super) fn find(
 /// Tells whether a session gives a token, now or after a refresh.
 fn is_usable(session: &StoredSession, now: i64) -> bool {
     let lives = session.tokens().is_some_and(|tokens| tokens.expires_at.is_none_or(|at| at > now));
-    let refreshes = matches!(session.state(), State::Refreshing(_) | State::Valid);
-    lives || (refreshes && session.refresh_token().is_some())
+    lives || session.live_refresh_token().is_some()
 }
 
 fn nobody_to_ask() -> CommandError {

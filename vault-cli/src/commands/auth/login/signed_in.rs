@@ -30,7 +30,7 @@ pub(crate) struct SignedInReport {
     roles: Vec<String>,
     scopes: Vec<String>,
     expires_at: Option<String>,
-    /// There is a refresh token.
+    /// There is a refresh token that the server has not refused.
     refreshes: bool,
     /// Only this device can use the tokens.
     bound_to_device: bool,
@@ -72,7 +72,7 @@ impl SignedInReport {
             roles: user.roles,
             scopes: tokens.map_or_else(Vec::new, |tokens| tokens.scopes.clone()),
             expires_at: end_of(session).map(date),
-            refreshes: session.refresh_token().is_some(),
+            refreshes: session.live_refresh_token().is_some(),
             bound_to_device: tokens.is_some_and(|tokens| tokens.token_type == TokenType::Dpop),
             masked_key: None,
             verified: !login.token_endpoint.is_empty() || login.user.subject.is_some(),
@@ -127,9 +127,9 @@ impl SignedInReport {
     fn end(&self) -> String {
         match (&self.expires_at, self.refreshes, self.method) {
             (_, true, _) => "when the provider ends it; tokens are refreshed until then".to_owned(),
-            (Some(at), false, _) => format!("{at}, as there is no refresh token; sign in again then"),
+            (Some(at), false, _) => format!("{at}, as nothing refreshes it; sign in again then"),
             (None, false, API_KEY) => "when it is revoked, or by its own date".to_owned(),
-            (None, false, _) => "nobody said when, and there is no refresh token".to_owned(),
+            (None, false, _) => "nobody said when, and nothing refreshes it".to_owned(),
         }
     }
 
