@@ -180,4 +180,14 @@ mod tests {
         let more = locked_bytes().saturating_sub(before);
         assert!(more > bytes.len() / 2, "{more} bytes more");
     }
+
+    #[test]
+    fn a_large_buffer_has_pages_of_its_own_and_a_small_one_is_of_the_heap() {
+        for (len, is_paged) in [(0, false), (FEW_BYTES - 1, false), (FEW_BYTES, true), (HUGE_PAGE + 1, true)]
+        {
+            let buffer = Buffer::zeroed(len);
+            assert_eq!(matches!(buffer.bytes, Bytes::Pages(_)), is_paged, "{buffer:?}");
+            assert_eq!((buffer.len(), buffer.iter().max().unwrap_or(&0)), (len, &0));
+        }
+    }
 }

@@ -392,6 +392,13 @@ mod tests {
             assert!(looks_like_a_secret_of(&known, text), "{text}");
             assert!(!looks_like_a_secret(text), "{text}");
         }
+        let known_by_length = registry_with("^[a-z0-9.]{20,}$", true);
+        let (short, long) = (["7q7qx."; 5].concat(), ["7q7qx."; 6].concat());
+        assert!(looks_like_a_secret_of(&known_by_length, &long) && !looks_like_a_secret(&long));
+        assert!(
+            !looks_like_a_secret_of(&known_by_length, &short),
+            "too short for a shape without a beginning"
+        );
         assert!(SECRETS.iter().all(|text| looks_like_a_secret_of(&known, text)));
         assert!(!PLAIN.iter().any(|text| looks_like_a_secret_of(&known, text)));
     }

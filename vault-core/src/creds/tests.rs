@@ -297,6 +297,7 @@ fn all_providers_are_assumed_where_nothing_occurs() {
 fn cloud_providers_in_use_are_skipped_in_an_air_gap() {
     let given = Given { air_gap: true, env: &[("OPENAI_API_KEY", "x"), ("PGHOST", "x")], ..Given::default() };
     let (report, asked) = given.check();
+    assert!(!report.skipped_all());
     assert_eq!(ids(&report), ["openai", "postgres-cdc"]);
     assert_eq!(report.providers[0].outcome, Outcome::Skipped);
     assert!(!asked.unwrap().iter().any(|name| name == "ANTHROPIC_API_KEY"));

@@ -141,6 +141,7 @@ mod tests {
     use std::ffi::OsStr;
 
     use super::*;
+    use crate::crypto::kdf::KdfParams;
     use crate::source::env::EnvSource;
 
     /// Takes over the key or the passphrase that an environment has.
@@ -160,13 +161,21 @@ mod tests {
     #[test]
     fn a_passphrase_of_the_environment_is_handed_on() {
         let passphrase = env(None, Some("pass"));
-        assert!(passphrase.is_passphrase() && !passphrase.serves(&SlotKind::Env));
+        let kind = SlotKind::Passphrase { params: KdfParams::DEFAULT, salt: [0; 16] };
+        assert!(passphrase.is_passphrase() && passphrase.serves(&kind) && !passphrase.serves(&SlotKind::Env));
         assert_eq!(passphrase.passphrase().unwrap().expose_secret(), b"pass");
     }
 
     #[test]
     fn a_setting_that_is_no_key_has_a_problem() {
         assert!(env(Some("kwk1_x"), None).problem().is_some());
+    }
+
+    #[test]
+    fn a_keyring_serves_keyring_slots_under_that_name() {
+        let supply = KeyringSupply::new(Duration::ZERO);
+        assert_eq!(supply.label(), SlotKind::Keyring.name());
+        assert!(supply.serves(&SlotKind::Keyring) && !supply.serves(&SlotKind::Machine));
     }
 
     #[test]

@@ -184,6 +184,17 @@ mod tests {
     }
 
     #[test]
+    fn a_file_system_without_locks_is_another_error_than_a_refusal() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = Directory::open_anyones(home.path()).unwrap();
+        let refused = |errno: Errno| super::refused(&directory, OsStr::new("lock"), errno.into());
+        for errno in [Errno::NOLCK, Errno::NOSYS, Errno::OPNOTSUPP] {
+            assert!(matches!(refused(errno), StoreError::NoLocks { .. }), "{errno}");
+        }
+        assert!(matches!(refused(Errno::IO), StoreError::Io { .. }));
+    }
+
+    #[test]
     fn the_longest_pause_shrinks_towards_the_deadline() {
         let longest = |waited: u64| {
             let started = Instant::now() - Duration::from_secs(waited);

@@ -200,6 +200,22 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_is_taken_is_not_written_to() {
+        let home = tempfile::tempdir().unwrap();
+        fs::set_permissions(home.path(), Permissions::from_mode(0o700)).unwrap();
+        let place = Place::open(home.path(), VaultId::new([1; 16]), SlotId::new([2; 16])).unwrap();
+        fs::write(home.path().join("file"), "old").unwrap();
+        std::os::unix::fs::symlink("file", home.path().join("link")).unwrap();
+        std::os::unix::fs::symlink("none", home.path().join("dangling")).unwrap();
+        for name in ["file", "link", "dangling"] {
+            let refused = place.write(name, b"new").unwrap_err();
+            assert!(matches!(refused, MachineError::Io { action: "create", .. }), "{name}: {refused}");
+        }
+        assert_eq!(fs::read(home.path().join("file")).unwrap(), b"old");
+        assert!(!home.path().join("none").exists());
+    }
+
+    #[test]
     fn a_file_of_another_account_is_refused_with_the_command_that_helps() {
         let mut stat = rustix::fs::stat(".").unwrap();
         let this_account = stat.st_uid;
