@@ -195,6 +195,13 @@ mod tests {
     }
 
     #[test]
+    fn each_pause_may_be_twice_as_long_as_the_one_before() {
+        let mut wait = Wait::new(Duration::from_secs(100));
+        assert!((0..3).all(|_| wait.pause()));
+        assert_eq!(wait.next, FIRST_PAUSE * 8);
+    }
+
+    #[test]
     fn the_longest_pause_shrinks_towards_the_deadline() {
         let longest = |waited: u64| {
             let started = Instant::now() - Duration::from_secs(waited);

@@ -119,3 +119,27 @@ fn canonical(vault: &Path) -> Result<PathBuf, StoreError> {
     }
     Err(failed(ErrorKind::NotFound.into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_directory_that_is_not_there_the_part_counts_that_is() {
+        let home = tempfile::tempdir().unwrap();
+        let real = home.path().canonicalize().unwrap();
+        std::os::unix::fs::symlink(".", home.path().join("link")).unwrap();
+        assert_eq!(canonical(&home.path().join("link/a/b/vault")).unwrap(), real.join("a/b/vault"));
+    }
+
+    #[test]
+    fn a_directory_that_can_not_be_found_is_no_missing_one() {
+        let home = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("loop", home.path().join("loop")).unwrap();
+        std::fs::write(home.path().join("file"), "").unwrap();
+        for directory in ["loop", "loop/a", "file/a"] {
+            let refused = canonical(&home.path().join(directory).join("vault"));
+            assert!(matches!(refused, Err(StoreError::Io { .. })), "{directory}: {refused:?}");
+        }
+    }
+}
