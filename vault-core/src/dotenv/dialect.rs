@@ -196,6 +196,13 @@ mod tests {
     }
 
     #[test]
+    fn each_reader_says_where_its_rules_are_written_down() {
+        let sources = Dialect::ALL.map(Dialect::source);
+        assert!(sources.iter().all(|source| source.starts_with("https://") || source.starts_with("POSIX")));
+        assert!(sources.iter().all(|source| sources.iter().filter(|other| *other == source).count() == 1));
+    }
+
+    #[test]
     fn values_that_double_from_line_to_line_are_given_up() {
         let line = |number: usize| format!("V{}=${{V{number}}}${{V{number}}}\n", number + 1);
         let text = "V0=x\n".to_owned() + &(0..200).map(line).collect::<String>();

@@ -224,6 +224,15 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_secret_unless_the_file_says_otherwise() {
+        let key = |more: &str| format!("{ACME}[[provider.key]]\nenv = 'ACME_TOKEN'\n{more}");
+        for (more, is_secret) in [("", true), ("secret = true", true), ("secret = false", false)] {
+            let own = with_files(&[("acme.toml", &key(more))]).unwrap();
+            assert_eq!(own[0].provider.keys[0].secret, is_secret, "{more}");
+        }
+    }
+
+    #[test]
     fn an_absent_directory_and_other_files_have_no_providers() {
         assert!(read(Path::new("/nonexistent/providers.d")).unwrap().is_empty());
         assert!(with_files(&[("a.toml~", "x"), (".a.toml", "x"), ("README", "x")]).unwrap().is_empty());

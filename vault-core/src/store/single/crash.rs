@@ -1,7 +1,8 @@
 //! Single files under crashes and failures: the old file or the new one, and nothing beside it that anybody notices.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
 use tempfile::{TempDir, tempdir};
@@ -85,6 +86,21 @@ fn a_bit_that_is_read_back_otherwise_is_refused_and_the_old_file_stays() {
         assert!(matches!(result, Err(StoreError::ReadBack { .. })), "{result:?}");
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(names(&home), [NAME]);
+    }
+}
+
+#[test]
+fn the_access_that_a_umask_took_is_given_back_where_the_file_system_has_modes() {
+    let (_home, path) = home(true);
+    let (directory, name) = find(&path).unwrap();
+    let file = fs::File::open(&path).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o200)).unwrap();
+    directory.give_us_access_by_mode(name, &file).unwrap();
+    assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600);
+    for (error, is_told) in [(Errno::PERM, false), (Errno::OPNOTSUPP, false), (Errno::IO, true)] {
+        let (given, _) =
+            watched(move |_, _| Fate::Fail(error), || directory.give_us_access_by_mode(name, &file));
+        assert_eq!(given.is_err(), is_told, "{error}");
     }
 }
 
