@@ -164,6 +164,10 @@ const FEW_BYTES: usize = HUGE_PAGE / 4;
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
+    use rustix::io::fcntl_getfd;
+
     use super::*;
 
     fn locked_bytes() -> usize {
@@ -179,6 +183,17 @@ mod tests {
         assert!(lock_memory(&bytes));
         let more = locked_bytes().saturating_sub(before);
         assert!(more > bytes.len() / 2, "{more} bytes more");
+    }
+
+    #[test]
+    fn a_descriptor_that_was_given_is_closed_in_programs_and_one_that_is_not_open_is_let_be() {
+        let given = File::open("/dev/null").unwrap();
+        fcntl_setfd(&given, FdFlags::empty()).unwrap();
+        keep_from_children(u32::try_from(given.as_raw_fd()).unwrap()).unwrap();
+        assert!(fcntl_getfd(&given).unwrap().contains(FdFlags::CLOEXEC));
+        for not_open in [1 << 30, u32::MAX] {
+            keep_from_children(not_open).unwrap();
+        }
     }
 
     #[test]

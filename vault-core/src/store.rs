@@ -307,6 +307,14 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_in_place_already_is_written() {
+        let source = || io::Error::from(io::ErrorKind::Other);
+        assert!(StoreError::NotDurable { vault: "vault".into(), source: source() }.is_written());
+        assert!(!StoreError::ReadBack { vault: "vault".into() }.is_written());
+        assert!(!StoreError::io("write", Path::new("vault"))(source()).is_written());
+    }
+
+    #[test]
     fn the_holder_of_a_lock_is_named_where_it_is_known() {
         assert_eq!(holder_text(Some(7)), "process 7");
         assert_eq!(holder_text(None), "another process");
