@@ -102,6 +102,11 @@ impl IdentityProvider {
         &self.issuer
     }
 
+    /// Returns the host and the port of the server, as messages name it.
+    pub fn authority(&self) -> &str {
+        self.issuer.split("://").last().unwrap_or_default()
+    }
+
     /// Returns the address of a path.
     pub fn at(&self, path: &str) -> String {
         format!("{}{path}", self.issuer)

@@ -202,7 +202,7 @@ fn a_login_that_was_denied_is_over() {
     provider.deny(&code);
     let said = complete(&home, &id);
     said.fails_as(3, "not_signed_in");
-    said.fails(3, &["the login was denied at 127.0.0.1"]);
+    said.fails(3, &[&format!("the login was denied at {}", provider.authority())]);
     complete(&home, &id).fails_as(4, "no_such_login");
     home.run(["auth", "status"]).fails(3, &[]);
 }

@@ -90,10 +90,7 @@ fn metadata_of_somebody_else_of_many_tenants_or_with_bad_endpoints_is_refused() 
             json!({ "issuer": "https://evil\u{1b}[2J.example" }),
             "says that it is another issuer: https://evil\\u{1b}[2J",
         ),
-        (
-            json!({ "token_endpoint": "http://evil.example/token" }),
-            "the token endpoint of 127.0.0.1 can't be used",
-        ),
+        (json!({ "token_endpoint": "http://evil.example/token" }), "the token endpoint of 127.0.0.1:"),
         (
             json!({ "token_endpoint": "https://id.example@evil.example/" }),
             "it carries a user name or password",

@@ -91,7 +91,8 @@ fn a_key_that_the_backend_refuses_is_not_stored() {
     let (home, backend) = (Home::new(), IdentityProvider::start());
     backend.answer_always(WHOAMI, Reply::error(401, "invalid_api_key"));
     let said = with_key(&home, &["--base-url", backend.issuer()]);
-    said.fails(3, &["error: 127.0.0.1 does not accept the API key; nothing was stored", "--base-url URL"]);
+    let refused = format!("error: {} does not accept the API key; nothing was stored", backend.authority());
+    said.fails(3, &[&refused, "--base-url URL"]);
     assert!(!home.sessions().exists());
     nothing_is_stored(&home);
 }

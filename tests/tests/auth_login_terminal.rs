@@ -81,7 +81,7 @@ fn a_person_who_says_no_is_not_signed_in() {
     let (home, provider) = (Home::new(), IdentityProvider::start());
     let (terminal, code) = on_terminal(&home, provider.issuer(), &[]);
     provider.deny(&code);
-    terminal.finish().ends(3).shows("the login was denied at 127.0.0.1");
+    terminal.finish().ends(3).shows(&format!("the login was denied at {}", provider.authority()));
     home.run(["auth", "token"]).fails(3, &["not signed in"]);
 }
 

@@ -42,7 +42,7 @@ fn status_says_unverified_and_never_invalid_when_offline_or_rate_limited() {
     }
     drop(provider);
     let said = home.run(["auth", "status", "--verify"]);
-    assert!(said.succeeds().text().contains("Verified:     unverified (cannot reach 127.0.0.1: "), "{said}");
+    assert!(said.succeeds().text().contains("Verified:     unverified (cannot reach 127.0.0.1:"), "{said}");
 }
 
 #[test]

@@ -129,7 +129,8 @@ fn a_refused_key_names_where_it_came_from_and_not_what_it_is() {
     add_profile(&home, "ci", &of_provider(&provider, "acme"));
     store_api_key(&home, "ci", true);
     let refused = home.run(["whoami"]);
-    refused.fails(3, &["127.0.0.1 does not accept the stored login", "hint: `keyward auth login`"]);
+    let told = format!("error: {} does not accept the stored login", provider.authority());
+    refused.fails(3, &[&told, "hint: `keyward auth login`"]);
     let home = home.with("KEYWARD_API_KEY", API_KEY);
     let refused = home.run(["whoami", "-v"]);
     refused.fails(3, &["does not accept the credential of KEYWARD_API_KEY"]);

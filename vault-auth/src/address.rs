@@ -91,13 +91,19 @@ impl Address {
         self.uri.port_u16().unwrap_or_else(|| self.usual_port())
     }
 
-    /// Returns scheme, host and port, the port only where it is not the scheme's own.
+    /// Returns host and port, the port only where it is not the scheme's own: what a message calls the server.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let port = self.uri.port_u16().filter(|port| *port != self.usual_port());
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{}{port}", self.host())
+    }
+
+    /// Returns scheme and authority.
     #[must_use]
     pub fn origin(&self) -> String {
         let scheme = self.uri.scheme_str().unwrap_or_default().to_ascii_lowercase();
-        let port = self.uri.port_u16().filter(|port| *port != self.usual_port());
-        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-        format!("{scheme}://{}{port}", self.host())
+        format!("{scheme}://{}", self.authority())
     }
 
     fn usual_port(&self) -> u16 {

@@ -26,7 +26,7 @@ pub enum GrantError {
     /// The request may have arrived: the answer is lost. The token may be spent.
     #[error("the answer of {host} was lost: {reason}")]
     AnswerLost {
-        /// The server's host.
+        /// The server's host, with its port unless that is the usual one.
         host: String,
         /// What happened, in the words of the transport.
         reason: String,
@@ -34,13 +34,13 @@ pub enum GrantError {
     /// The server accepts the credential, and does not allow this with it (403).
     #[error("{host} accepts the credential, and does not allow this with it")]
     Forbidden {
-        /// The server's host.
+        /// The server's host, with its port unless that is the usual one.
         host: String,
     },
     /// The server answered something that is no answer of a token endpoint, which may be an intermediary's.
     #[error("{host} answered with {found}")]
     NoAnswer {
-        /// The server's host.
+        /// The server's host, with its port unless that is the usual one.
         host: String,
         /// What came instead.
         found: ServerText,
@@ -50,7 +50,7 @@ pub enum GrantError {
     /// The request surely did not arrive: no address, no connection, no TLS. It may be sent again.
     #[error("cannot reach {host}: {reason}")]
     NotReached {
-        /// The server's host.
+        /// The server's host, with its port unless that is the usual one.
         host: String,
         /// What happened, in the words of the transport.
         reason: String,
@@ -58,7 +58,7 @@ pub enum GrantError {
     /// The server refuses the client or the request, whoever asks: a matter of configuration.
     #[error("{host} refuses the request: {code}{}", described(description.as_ref()))]
     Refused {
-        /// The server's host.
+        /// The server's host, with its port unless that is the usual one.
         host: String,
         /// The error code (RFC 6749 §5.2).
         code: ServerText,
@@ -68,7 +68,7 @@ pub enum GrantError {
     /// `invalid_grant`: the token is spent, revoked or expired.
     #[error("{host} does not accept the token any more{}", described(description.as_ref()))]
     Rejected {
-        /// The server's host.
+        /// The server's host, with its port unless that is the usual one.
         host: String,
         /// The description of the error.
         description: Option<ServerText>,
@@ -76,7 +76,7 @@ pub enum GrantError {
     /// The server can't answer now (429, 5xx).
     #[error("{host} is unavailable (status {status})")]
     Unavailable {
-        /// The server's host.
+        /// The server's host, with its port unless that is the usual one.
         host: String,
         /// The HTTP status.
         status: u16,
@@ -87,7 +87,7 @@ pub enum GrantError {
     /// spent.
     #[error("{host} gave {found}")]
     Unusable {
-        /// The server's host.
+        /// The server's host, with its port unless that is the usual one.
         host: String,
         /// What can't be used.
         found: ServerText,

@@ -99,11 +99,11 @@ impl HttpClient {
         Ok(Self { agent, clock, log, total_timeout: settings.total_timeout, skews: Mutex::default() })
     }
 
-    /// Returns by how many seconds the clock of `host` is ahead of this machine's, as its last answer showed;
+    /// Returns by how many seconds the clock of a server is ahead of this machine's, as its last answer showed;
     /// `None` where it never said what time it is.
     #[must_use]
-    pub fn clock_skew(&self, host: &str) -> Option<i64> {
-        self.skews.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied()
+    pub fn clock_skew(&self, server: &Address) -> Option<i64> {
+        self.skews.lock().unwrap_or_else(PoisonError::into_inner).get(&server.authority()).copied()
     }
 
     /// Asks for `address` without a credential, and returns the status of the answer: whatever it is, the server is
@@ -131,11 +131,11 @@ impl HttpClient {
     }
 
     fn exchange(&self, request: &Request<'_>) -> Result<Answer, GrantError> {
-        let host = request.address.host();
+        let host = request.address.authority();
         let response =
             self.start(request).map_err(|error| reach::failure(&host, error, self.limit(request)))?;
         let received_at = self.clock.now();
-        self.note_skew(&host, response.headers(), received_at);
+        self.note_skew(request.address, response.headers(), received_at);
         self.receive(request, response, received_at)
     }
 
@@ -156,7 +156,7 @@ impl HttpClient {
         mut response: Response<Body>,
         received_at: UnixTime,
     ) -> Result<Answer, GrantError> {
-        let host = request.address.host();
+        let host = request.address.authority();
         let body = response.body_mut().with_config().limit(MAX_BODY as u64).read_to_vec();
         let body = body.map_err(|error| reach::failure(&host, error, self.limit(request)))?;
         let headers = response.headers();
@@ -176,10 +176,10 @@ impl HttpClient {
         request.timeout.unwrap_or(self.total_timeout)
     }
 
-    fn note_skew(&self, host: &str, headers: &HeaderMap, received_at: UnixTime) {
+    fn note_skew(&self, server: &Address, headers: &HeaderMap, received_at: UnixTime) {
         if let Some(theirs) = text(headers, "date").and_then(date) {
             let mut skews = self.skews.lock().unwrap_or_else(PoisonError::into_inner);
-            skews.insert(host.to_owned(), theirs.saturating_sub(received_at));
+            skews.insert(server.authority(), theirs.saturating_sub(received_at));
         }
     }
 }

@@ -17,7 +17,7 @@ pub enum MetadataError {
     /// An endpoint is no address to follow.
     #[error("the {endpoint} of {host} can't be used")]
     Endpoint {
-        /// The issuer's host.
+        /// The issuer's host, with its port unless that is the usual one.
         host: String,
         /// Which endpoint.
         endpoint: &'static str,
@@ -27,7 +27,7 @@ pub enum MetadataError {
     /// The issuer says that it is another one.
     #[error("{host} says that it is another issuer: {found}")]
     Issuer {
-        /// The issuer's host.
+        /// The issuer's host, with its port unless that is the usual one.
         host: String,
         /// The issuer that it says it is.
         found: ServerText,
@@ -35,7 +35,7 @@ pub enum MetadataError {
     /// An endpoint is missing that nothing works without.
     #[error("{host} has no {endpoint}")]
     Missing {
-        /// The issuer's host.
+        /// The issuer's host, with its port unless that is the usual one.
         host: String,
         /// Which endpoint.
         endpoint: &'static str,
@@ -43,7 +43,7 @@ pub enum MetadataError {
     /// There is no metadata.
     #[error("{host} has no metadata of an issuer")]
     NotFound {
-        /// The issuer's host.
+        /// The issuer's host, with its port unless that is the usual one.
         host: String,
         /// What came of the last try.
         source: GrantError,
@@ -55,7 +55,7 @@ pub enum MetadataError {
     /// could ever be from it.
     #[error("{host} answers for many tenants at once ({found}): the issuer of one tenant is needed")]
     Template {
-        /// The issuer's host.
+        /// The issuer's host, with its port unless that is the usual one.
         host: String,
         /// The issuer that it says it is.
         found: ServerText,
@@ -112,8 +112,8 @@ impl Metadata {
         }
         let second = ask(http, issuer, &format!("{OAUTH}{}", issuer.path().trim_end_matches('/')))?;
         let found = said(&second);
-        let found =
-            found.ok_or_else(|| MetadataError::NotFound { host: issuer.host(), source: second.unexpected() });
+        let found = found
+            .ok_or_else(|| MetadataError::NotFound { host: issuer.authority(), source: second.unexpected() });
         found?.check(issuer, http.clock().now())
     }
 
@@ -140,7 +140,7 @@ impl Metadata {
     /// [`MetadataError::Missing`] for an issuer without device logins.
     pub fn device_login(&self) -> Result<&Address, MetadataError> {
         self.device_authorization_endpoint.as_ref().ok_or_else(|| MetadataError::Missing {
-            host: self.token_endpoint.host(),
+            host: self.token_endpoint.authority(),
             endpoint: "device authorization endpoint",
         })
     }
@@ -152,7 +152,7 @@ impl Metadata {
     /// [`MetadataError::Missing`] for an issuer that does not say it.
     pub fn userinfo(&self) -> Result<&Address, MetadataError> {
         self.userinfo_endpoint.as_ref().ok_or_else(|| MetadataError::Missing {
-            host: self.token_endpoint.host(),
+            host: self.token_endpoint.authority(),
             endpoint: "userinfo endpoint",
         })
     }
@@ -189,7 +189,7 @@ struct Said {
 
 impl Said {
     fn check(self, issuer: &Address, now: UnixTime) -> Result<Metadata, MetadataError> {
-        let host = issuer.host();
+        let host = issuer.authority();
         if self.issuer != issuer.as_str() {
             let found = ServerText::new(&self.issuer);
             let template = self.issuer.contains(['{', '}']);
@@ -220,7 +220,7 @@ impl Said {
 fn ask(http: &HttpClient, issuer: &Address, path: &str) -> Result<Answer, MetadataError> {
     let address = Address::parse(&format!("{}{path}", issuer.origin()));
     let address = address.map_err(|source| MetadataError::Endpoint {
-        host: issuer.host(),
+        host: issuer.authority(),
         endpoint: "address of metadata",
         source,
     })?;

@@ -60,7 +60,7 @@ pub(crate) fn get_below(
     path: &str,
     credential: Presented<'_>,
 ) -> Result<Answer, GrantError> {
-    let unsent = |reason: String| GrantError::NotReached { host: base.host(), reason };
+    let unsent = |reason: String| GrantError::NotReached { host: base.authority(), reason };
     get(http, &base.below(path).map_err(|error| unsent(error.to_string()))?, credential)
 }
 
@@ -70,7 +70,8 @@ fn send(
     credential: Presented<'_>,
     nonce: Option<&str>,
 ) -> Result<Answer, GrantError> {
-    let unsent = |reason: &str| GrantError::NotReached { host: address.host(), reason: reason.to_owned() };
+    let unsent =
+        |reason: &str| GrantError::NotReached { host: address.authority(), reason: reason.to_owned() };
     let no_header = || unsent("no header can carry the credential");
     let request = Request::get(address);
     let request = match credential {
@@ -87,5 +88,5 @@ fn send(
 }
 
 fn server_time(http: &HttpClient, address: &Address) -> UnixTime {
-    http.clock().now().saturating_add(http.clock_skew(&address.host()).unwrap_or(0))
+    http.clock().now().saturating_add(http.clock_skew(address).unwrap_or(0))
 }

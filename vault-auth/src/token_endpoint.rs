@@ -122,8 +122,8 @@ impl HttpTokenEndpoint {
     fn proven<'a>(&self, request: Request<'a>) -> Result<Request<'a>, GrantError> {
         let Some(key) = &self.device_key else { return Ok(request) };
         let nonce = self.nonce.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let host = self.address.host();
-        let skew = self.http.clock_skew(&host).unwrap_or(0);
+        let host = self.address.authority();
+        let skew = self.http.clock_skew(&self.address).unwrap_or(0);
         let proof = Proof {
             method: "POST",
             address: &self.address,

@@ -27,7 +27,7 @@ pub fn ask(
     let said = said.ok_or_else(|| answer.unexpected())?;
     if subject.is_some_and(|subject| subject != said.sub) {
         let found = ServerText::new("an answer about somebody else");
-        return Err(GrantError::Unusable { host: endpoint.host(), found });
+        return Err(GrantError::Unusable { host: endpoint.authority(), found });
     }
     Ok(Whoami {
         principal: Some(ServerText::new(&said.sub)),

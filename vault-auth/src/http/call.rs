@@ -26,8 +26,9 @@ impl HttpClient {
     ) -> Result<Called, GrantError> {
         let started = self.clock.monotonic();
         let sent = request.body().len();
-        let outcome =
-            self.run(request).map_err(|error| reach::failure(&address.host(), error, self.total_timeout));
+        let outcome = self
+            .run(request)
+            .map_err(|error| reach::failure(&address.authority(), error, self.total_timeout));
         if let Some(log) = &self.log {
             log.record(&Exchange {
                 method,
@@ -40,7 +41,7 @@ impl HttpClient {
             });
         }
         let called = outcome?;
-        self.note_skew(&address.host(), &called.headers, self.clock.now());
+        self.note_skew(address, &called.headers, self.clock.now());
         Ok(called)
     }
 

@@ -25,7 +25,7 @@ pub trait Transport: Debug + Send + Sync {
 impl Transport for HttpClient {
     fn send(&self, request: &Request) -> Result<Response, GrantError> {
         let unsent = |reason: &str| GrantError::NotReached {
-            host: request.address().host(),
+            host: request.address().authority(),
             reason: reason.to_owned(),
         };
         let method = request.method().name();

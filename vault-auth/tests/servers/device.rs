@@ -109,7 +109,8 @@ fn denied_and_expired_logins_end_with_their_reason() {
     let provider = IdentityProvider::start();
     let login = start(&provider).unwrap();
     provider.deny("CODE-0000");
-    assert_eq!(finish(&provider, &login).unwrap_err().to_string(), "the login was denied at 127.0.0.1");
+    let denied = finish(&provider, &login).unwrap_err().to_string();
+    assert_eq!(denied, format!("the login was denied at {}", provider.authority()));
     provider.answer_once(TOKEN, Reply::error(200, "expired_token"));
     let ended = finish(&provider, &login).unwrap_err();
     assert_eq!(ended.to_string(), "the code CODE-0000 ended before the login was approved");
@@ -219,8 +220,8 @@ fn an_answer_without_what_is_needed_is_named_by_what_is_missing() {
         (json!({ "user_code": long }), "a code to show"),
         (json!({ "verification_uri": null }), "an address to open"),
     ] {
-        let refused = start_with(&members).unwrap_err();
-        assert_eq!(refused.to_string(), format!("127.0.0.1 started a login without {missing}"));
+        let refused = start_with(&members).unwrap_err().to_string();
+        assert!(refused.ends_with(&format!(" started a login without {missing}")), "{refused}");
     }
 }
 

@@ -159,8 +159,8 @@ fn tokens_that_no_header_can_carry_are_refused() {
         for member in ["access_token", "refresh_token"] {
             let mut answer = json!({ "access_token": "a", "token_type": "Bearer" });
             answer[member] = token.into();
-            let refused = refresh(Reply::json(200, &answer)).unwrap_err();
-            assert_eq!(refused.to_string(), "127.0.0.1 gave a token that no request can carry");
+            let refused = refresh(Reply::json(200, &answer)).unwrap_err().to_string();
+            assert!(refused.ends_with(" gave a token that no request can carry"), "{refused}");
         }
     }
 }

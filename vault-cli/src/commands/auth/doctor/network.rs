@@ -204,7 +204,7 @@ fn not_discovered(error: &MetadataError) -> Check {
 /// Compares the clocks, if the provider has said what time it is.
 fn clock(http: &HttpClient, issuer: &Address) -> Option<Check> {
     const NAME: &str = "clock";
-    let ahead = http.clock_skew(&issuer.host())?;
+    let ahead = http.clock_skew(issuer)?;
     let found = match ahead {
         0 => "as that of the provider".to_owned(),
         ahead if ahead > 0 => format!("{ahead} s behind that of the provider"),

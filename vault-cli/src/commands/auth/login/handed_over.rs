@@ -135,7 +135,7 @@ fn where_keys_are_made(args: &LoginArguments, target: &Target) -> String {
     match (&args.web_url, target.base_url()) {
         (Some(page), _) => format!("Make an API key at {page}, and paste it here"),
         (None, Some(backend)) => {
-            format!("Make an API key where {} is administered, and paste it here", backend.host())
+            format!("Make an API key where {} is administered, and paste it here", backend.authority())
         }
         (None, None) => "Make an API key where it is to be used, and paste it here".to_owned(),
     }
