@@ -197,6 +197,17 @@ mod tests {
     }
 
     #[test]
+    fn the_core_limit_is_put_back_for_a_program_and_lowered_again() {
+        let before = getrlimit(Resource::Core);
+        let original = OriginalLimits { core: Rlimit { current: before.maximum, ..before } };
+        original.restore().unwrap();
+        assert_eq!(getrlimit(Resource::Core), original.core);
+        original.relower().unwrap();
+        assert_eq!(getrlimit(Resource::Core), Rlimit { current: Some(0), ..before });
+        setrlimit(Resource::Core, before).unwrap();
+    }
+
+    #[test]
     fn a_large_buffer_has_pages_of_its_own_and_a_small_one_is_of_the_heap() {
         for (len, is_paged) in [(0, false), (FEW_BYTES - 1, false), (FEW_BYTES, true), (HUGE_PAGE + 1, true)]
         {

@@ -125,6 +125,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_text_is_cut_before_an_assignment_and_not_before_a_byte_order_mark() {
+        let cut = |text, length| pieces(text, length).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(cut("A=1\nB=2\nC=3", 1), ["A=1\n", "B=2\n", "C=3"]);
+        assert_eq!(cut("A=1\nB=2\nC=3", 2), ["A=1\nB=2\n", "C=3"]);
+        assert_eq!(cut("A=1\n\u{feff}B=2\nC=3", 1), ["A=1\n\u{feff}B=2\n", "C=3"]);
+        assert_eq!(cut("A='x\ny'\n", 1), ["A='x\ny'\n"]);
+    }
+
+    #[test]
     fn only_a_hash_right_behind_the_equals_sign_is_escaped() {
         let cases = [
             ("C=#FF", "C=\\#FF"),

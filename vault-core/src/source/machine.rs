@@ -212,6 +212,12 @@ mod tests {
     }
 
     #[test]
+    fn a_seed_file_that_is_read_is_written_as_it_was() {
+        let (file, _) = seed_file([7; 32], "build-7");
+        assert_eq!(seed_file_again(&file), Some(file));
+    }
+
+    #[test]
     fn enrolment_leaves_one_private_file_in_private_directories() {
         let (_state, dir, _) = enrolled();
         assert_eq!(names(&dir), [NAME]);

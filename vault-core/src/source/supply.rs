@@ -167,6 +167,17 @@ mod tests {
     }
 
     #[test]
+    fn a_passphrase_of_the_environment_gives_the_key_of_its_slot_and_of_no_other_kind() {
+        let (params, salt, id, wrapped) = (KdfParams::LIGHT, [3; 16], SlotId::new([2; 16]), [0; _]);
+        let slot = |kind| SlotRecord { kind, id, wrapped };
+        let key = |kind| env(None, Some("pass")).slot_key(VaultId::new([1; 16]), &slot(kind));
+        let derived = derive_kek(&SecretBytes::new(b"pass".to_vec()), &salt, params).unwrap();
+        let given = key(SlotKind::Passphrase { params, salt }).unwrap();
+        assert!(given.expose_secret() == derived.expose_secret());
+        assert_eq!(key(SlotKind::Env).unwrap_err().to_string(), "the setting is for another kind of slot");
+    }
+
+    #[test]
     fn a_setting_that_is_no_key_has_a_problem() {
         assert!(env(Some("kwk1_x"), None).problem().is_some());
     }

@@ -6,6 +6,7 @@ use crate::format::MAX_PASSPHRASE_SLOTS;
 use crate::store::memory::MemoryStore;
 use crate::store::{Previous, VaultStore};
 use crate::vault::commit::commit;
+use crate::vault::merge::{Incoming, OnConflict};
 use crate::vault::samples::{
     SLOTS, change, content, damage_value, name, put, sample, scope, slot_key, unlocked,
 };
@@ -54,6 +55,11 @@ fn fill(draft: &mut Draft<'_>) {
     for position in draft.index.values.len()..MAX_VALUES {
         draft.index.values.insert(position, &filler).unwrap();
     }
+}
+
+/// As secrets that another file brings along.
+fn incoming(name: &str) -> Incoming {
+    Incoming { scope: scope(), name: self::name(name), value: SecretBytes::new(b"x".to_vec()) }
 }
 
 #[test]
@@ -130,6 +136,19 @@ fn a_value_above_the_number_of_values_is_refused() {
             assert!(matches!(error, ChangeError::TooManyValues), "{error}");
         }
         assert_eq!((draft.index.scopes.len(), draft.index.values.len()), (1, MAX_VALUES));
+    });
+}
+
+#[test]
+fn secrets_fill_a_vault_to_its_limit_and_no_further() {
+    with_draft(&[("A", "a")], |draft| {
+        fill(draft);
+        let last = MAX_VALUES - 1;
+        draft.index.values.remove(last..MAX_VALUES);
+        let merged = draft.merge(&[incoming("B"), incoming("C")], OnConflict::Fail, 1);
+        assert!(matches!(merged, Err(ChangeError::TooManyValues)), "{merged:?}");
+        draft.merge(&[incoming("B")], OnConflict::Fail, 1).unwrap();
+        assert_eq!(draft.index.values.len(), MAX_VALUES);
     });
 }
 

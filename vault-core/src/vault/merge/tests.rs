@@ -74,6 +74,9 @@ fn a_long_list_of_conflicts_is_cut() {
     let with = |value| names.iter().map(|name| (name.as_str(), value)).collect::<Vec<_>>();
     let error = merge(&sample(&with("1")), &with("2"), Fail).unwrap_err().to_string();
     assert!(error.ends_with("N08, N09, and 2 more"), "{error}");
+    let ten = |value| names[..10].iter().map(|name| (name.as_str(), value)).collect::<Vec<_>>();
+    let error = merge(&sample(&ten("1")), &ten("2"), Fail).unwrap_err().to_string();
+    assert!(error.ends_with("N08, N09"), "{error}");
 }
 
 #[test]
