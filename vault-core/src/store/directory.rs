@@ -287,3 +287,21 @@ const NO_SURPRISE: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlag
 const READ: OFlags = OFlags::RDONLY.union(NO_SURPRISE);
 const READ_WRITE: OFlags = OFlags::RDWR.union(NO_SURPRISE);
 const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_is_made_is_no_link_that_stands_there() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join("elsewhere")).unwrap();
+        std::fs::write(home.path().join("file"), "").unwrap();
+        std::os::unix::fs::symlink("elsewhere", home.path().join("link")).unwrap();
+        let parent = File::open(home.path()).unwrap().into();
+        for (name, is_made) in [("new", true), ("elsewhere", true), ("link", false), ("file", false)] {
+            let made = create_directory(&parent, OsStr::new(name), &home.path().join(name));
+            assert_eq!(made.is_ok(), is_made, "{name}: {made:?}");
+        }
+    }
+}

@@ -164,6 +164,12 @@ mod tests {
     }
 
     #[test]
+    fn of_two_backslashes_the_second_escapes_nothing() {
+        let text = "A='x\\\\'\nB=\"\\\\\"\nC=1";
+        assert_eq!(shown(&read(text)), ["1:A=x\\\\", "2:B=\\", "3:C=1"]);
+    }
+
+    #[test]
     fn a_dollar_before_a_name_a_brace_or_a_dollar_is_expanded() {
         let text = "A=$B\nC=\"x${B}\"\nD='$B'\nE=5$\nF=$$\nG=${B:?x}\nH=$1";
         let expected = ["1:A other", "2:C other", "3:D=$B", "4:E=5$", "5:F other", "6:G unsure", "7:H=$1"];
