@@ -264,7 +264,7 @@ mod tests {
         "key:q7Xk2Vb9Tn4Lz8Wc1Rf6",
     ];
 
-    const PLAIN: [&str; 62] = [
+    const PLAIN: [&str; 63] = [
         "",
         "a",
         "SLACK_BOT_TOKEN",
@@ -302,6 +302,7 @@ mod tests {
         "ec2-54-12-34-56.eu-west-1.compute.amazonaws.com",
         "AKIAIOSFODNN7EXAMPLE",
         "aBcDeFgHiJkLmNoPqRsTu",
+        "qwer5829tyui3746asdf",
         "k3j4x,q8w7e,z5n6m,p2r9t,b4v7c,d8f1g",
         "AC0123456789abcdef0123456789abcdef",
         "pk_live_51H0123456789abcdefghij",

@@ -251,6 +251,29 @@ mod tests {
     }
 
     #[test]
+    fn a_difference_has_the_first_name_that_fits() {
+        for (own, theirs, act) in [
+            ("a", "a\r", Act::KeepsCarriageReturn),
+            ("a\nb", "a", Act::KeepsFirstLine),
+            ("a\nb", "a\\", Act::Backslash),
+            ("a\nb", "a\nb ", Act::KeepsMore),
+            ("z", "\"z\"", Act::KeepsQuotes),
+            ("z", "'z'", Act::KeepsQuotes),
+            ("a'b'", "ab", Act::DropsQuotes),
+            ("x #y", "x", Act::CutsAtHash),
+            ("xy", "x", Act::CutsShort),
+            ("x$y", "x", Act::Expands),
+            ("a\\b", "ab", Act::Backslash),
+            ("ab", "a\\b", Act::Backslash),
+            ("a", "a b", Act::KeepsMore),
+            ("a$b", "q", Act::Expands),
+            ("a", "q", Act::Other),
+        ] {
+            assert_eq!(difference(own, theirs), act, "{own:?} {theirs:?}");
+        }
+    }
+
+    #[test]
     fn every_act_has_words_of_its_own() {
         let all = [
             Act::Backslash,

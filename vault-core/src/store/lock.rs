@@ -184,6 +184,18 @@ mod tests {
     }
 
     #[test]
+    fn who_had_the_lock_last_lets_those_pass_that_have_waited() {
+        let file = tempfile::tempfile().unwrap();
+        assert!(!others_come_first(&file), "nobody had it");
+        record_holder(&file);
+        assert!(!others_come_first(&file), "nobody waits");
+        announce_waiting(&file);
+        assert!(others_come_first(&file));
+        file.write_all_at(format!("{:<10}", process::id() + 1).as_bytes(), 0).unwrap();
+        assert!(!others_come_first(&file), "another one had it");
+    }
+
+    #[test]
     fn a_file_system_without_locks_is_another_error_than_a_refusal() {
         let home = tempfile::tempdir().unwrap();
         let directory = Directory::open_anyones(home.path()).unwrap();
