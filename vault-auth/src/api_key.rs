@@ -30,6 +30,9 @@ pub enum ApiKeyError {
     /// The text is empty, too long, or has characters that no header carries.
     #[error("an API key is 1 to 4096 visible characters without spaces")]
     NotAKey,
+    /// The same of a token of another issuer, which may be longer.
+    #[error("a token is 1 to 16384 visible characters without spaces")]
+    NotAToken,
 }
 
 /// What a key of keyward's own form may be used for.

@@ -68,8 +68,8 @@ pub struct Choice<S> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialError<E> {
-    /// What is given is no key.
-    #[error("{} has no usable API key", origin.name())]
+    /// What is given is no key, and no token.
+    #[error("{} has no usable credential", origin.name())]
     ApiKey {
         /// Where it comes from.
         origin: CredentialOrigin,
@@ -129,15 +129,19 @@ pub fn choose<S, E>(
     Ok(Choice { credential, origin, passed_over })
 }
 
-/// A token has the characters of a key, and may be longer.
-fn checked_token(text: SecretString) -> Result<SecretString, ApiKeyError> {
-    let exposed = text.expose_secret();
-    let fits = exposed.len() <= MAX_TOKEN && exposed.bytes().all(|byte| byte.is_ascii_graphic());
-    if fits { Ok(text) } else { Err(ApiKeyError::NotAKey) }
+/// Takes a token that somebody hands over. It has the characters of a key, and may be longer.
+///
+/// # Errors
+///
+/// [`ApiKeyError::NotAToken`] for one that no request can carry.
+pub fn checked_token(text: SecretString) -> Result<SecretString, ApiKeyError> {
+    let bytes = text.expose_secret().as_bytes();
+    let fits = (1..=MAX_TOKEN).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic);
+    if fits { Ok(text) } else { Err(ApiKeyError::NotAToken) }
 }
 
-/// The most bytes of a token: servers take no longer headers.
-const MAX_TOKEN: usize = 64 << 10;
+/// The most bytes of a token: servers take no longer header.
+const MAX_TOKEN: usize = 16_384;
 
 #[cfg(test)]
 mod tests {
@@ -224,6 +228,18 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_what_a_header_carries_and_no_longer_than_a_server_takes() {
+        let checked = |text: &str| checked_token(SecretString::new(text.to_owned())).map(drop);
+        for token in ["x", "eyJhbGciOi.x.y", &"x".repeat(16_384)] {
+            assert_eq!(checked(token), Ok(()), "{} bytes", token.len());
+        }
+        for text in ["", " ", "two words", "x\n", "caf\u{e9}", "\0", &"x".repeat(16_385)] {
+            assert_eq!(checked(text), Err(ApiKeyError::NotAToken), "{text:?}");
+        }
+        assert!(ApiKeyError::NotAToken.to_string().contains(&MAX_TOKEN.to_string()));
+    }
+
+    #[test]
     fn two_variables_that_differ_are_told_by_their_names() {
         let passed_over = |flag, key, token| {
             let (api_key_variable, token_variable) = (secret(key), secret(token));
@@ -244,7 +260,7 @@ mod tests {
             ..GivenCredentials::default()
         };
         let error = choose(given, || Ok::<_, ApiKeyError>(Some(()))).unwrap_err();
-        assert_eq!(error.to_string(), "--api-key has no usable API key");
+        assert_eq!(error.to_string(), "--api-key has no usable credential");
         assert!(matches!(error, CredentialError::ApiKey { source: ApiKeyError::Mistyped, .. }));
     }
 }

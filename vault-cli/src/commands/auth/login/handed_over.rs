@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use vault_auth::address::Address;
 use vault_auth::api_key::{ApiKey, KeyFacts, StoredApiKey};
+use vault_auth::credential::checked_token;
 use vault_auth::http::HttpClient;
 use vault_auth::login::{NewLogin, Person};
 use vault_auth::server_text::ServerText;
@@ -57,18 +58,9 @@ impl Credential {
     /// A key of keyward's own form is told by it, whatever it was announced as.
     fn parse(text: SecretString, handed: Handed) -> Result<Self, CommandError> {
         let is_key = handed == Handed::ApiKey || text.expose_secret().starts_with("kw_");
-        if is_key {
-            return ApiKey::parse(text)
-                .map(Self::Key)
-                .map_err(|error| CommandError::new(Kind::Rejected, error.to_string()).hint(GIVE_THE_WHOLE));
-        }
-        let bytes = text.expose_secret().as_bytes();
-        let can_be_sent = !bytes.is_empty() && bytes.len() <= MAX_TOKEN;
-        if can_be_sent && bytes.iter().all(u8::is_ascii_graphic) {
-            return Ok(Self::Token(text));
-        }
-        Err(CommandError::new(Kind::Rejected, "a token is 1 to 16384 visible characters without spaces")
-            .hint(GIVE_THE_WHOLE))
+        let parsed =
+            if is_key { ApiKey::parse(text).map(Self::Key) } else { checked_token(text).map(Self::Token) };
+        parsed.map_err(|error| CommandError::new(Kind::Rejected, error.to_string()).hint(GIVE_THE_WHOLE))
     }
 
     const fn secret(&self) -> &SecretString {
@@ -218,5 +210,3 @@ fn shown(text: Option<ServerText>) -> Option<String> {
 }
 
 const GIVE_THE_WHOLE: &str = "give the whole of it, as it was issued; nothing was stored";
-/// Servers take no longer header.
-const MAX_TOKEN: usize = 16_384;
