@@ -90,6 +90,8 @@ fn github_env_ends_each_value_with_a_mark_that_no_value_has() {
     assert_eq!(text, format!("A<<{mark}\nx\ny\n{mark}\nB<<{mark}\n\n{mark}\n"));
     assert_eq!(mark.len(), "keyward_".len() + 32);
     assert_ne!(text, rendered(Format::GithubEnv, &[("A", "x\ny"), ("B", "")]));
+    let longer = "x".repeat(2 * mark.len());
+    assert!(rendered(Format::GithubEnv, &[("A", &longer)]).contains(&longer));
 }
 
 #[test]

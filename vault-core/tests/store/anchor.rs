@@ -182,6 +182,16 @@ fn a_vault_without_an_anchor_gets_none_by_a_write() {
 }
 
 #[test]
+fn the_anchor_of_another_vault_is_none_to_remove() {
+    let place = Place::new();
+    plant(&place.home.path().join("data/other"), &vault(2, 1, 1, 1));
+    let other = store_in(&place.home, "data/other");
+    assert!(!other.remove_anchor().unwrap());
+    assert!(!place.home.path().join("data/other.lock").exists(), "nobody waited for a turn");
+    assert_eq!(place.anchored(), 5);
+}
+
+#[test]
 fn the_anchor_is_private_and_so_is_its_directory() {
     let place = Place::new();
     assert_eq!((mode(&place.file()), mode(&place.anchors())), (0o600, 0o700));

@@ -44,6 +44,11 @@ fn the_golden_vault_has_a_known_anchor() {
 }
 
 #[test]
+fn an_anchor_file_that_is_read_is_written_as_it_was() {
+    assert_eq!(anchor_file_again(KNOWN.as_bytes()).as_deref(), Some(KNOWN.as_bytes()));
+}
+
+#[test]
 fn a_path_may_have_any_byte_but_zero() {
     let names: [&[u8]; 4] = [b"/a b", b"/\xff", b"/line\ncheck AAAA\n", b"/path /\n\n"];
     for name in names {

@@ -140,6 +140,21 @@ fn a_value_above_the_number_of_values_is_refused() {
 }
 
 #[test]
+fn what_another_file_brings_has_the_limit_of_a_value_too() {
+    with_draft(&[], |draft| {
+        let value = |len| SecretBytes::new(vec![b'x'; len]);
+        let large = Incoming { value: value(MAX_VALUE + 1), ..incoming("A") };
+        let refused = draft.merge(&[large], OnConflict::Fail, 1);
+        assert!(
+            matches!(refused, Err(ChangeError::ValueTooLarge(len)) if len == MAX_VALUE + 1),
+            "{refused:?}"
+        );
+        let largest = Incoming { value: value(MAX_VALUE), ..incoming("A") };
+        draft.merge(&[largest], OnConflict::Fail, 1).unwrap();
+    });
+}
+
+#[test]
 fn secrets_fill_a_vault_to_its_limit_and_no_further() {
     with_draft(&[("A", "a")], |draft| {
         fill(draft);

@@ -89,6 +89,7 @@ fn quotes_go_and_a_backslash_takes_what_is_behind_it() {
         ("A=\"a\\\"\\$\\x\\`\\\\\"", &["1:A=a\"$\\x`\\"], End::All),
         ("A=$'x\\'y'\nB=2", &["1:A other", "2:B=2"], End::All),
         ("A=a{b,c}*", &["1:A=a{b,c}*"], End::All),
+        ("A=x[1]\nB=2", &["1:A=x[1]", "2:B=2"], End::All),
     ]);
 }
 
