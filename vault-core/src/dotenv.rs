@@ -337,6 +337,8 @@ mod tests {
         for text in ["", "\n\r\n", "\u{feff}", "# A=1", " \t"] {
             assert!(parsed(text).unwrap().is_empty(), "{text:?}");
         }
+        let one = parsed("A=").unwrap();
+        assert!(!one.is_empty() && one.len() == 1);
     }
 
     #[test]
