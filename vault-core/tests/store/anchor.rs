@@ -207,6 +207,9 @@ fn every_spelling_of_a_path_has_the_same_anchor() {
         let store = store_in(&place.home, spelling);
         assert_eq!(store.anchor().unwrap(), place.store.anchor().unwrap(), "{spelling}");
         assert_eq!(store.anchor_path().unwrap(), Some(place.file()), "{spelling}");
+        assert!(store.remove_anchor().unwrap(), "{spelling}");
+        store.set_anchor(&state(&vault(1, 2, 5, 5))).unwrap();
+        assert_eq!(place.anchored(), 5, "made by {spelling}, found by the path itself");
     }
     for other in ["data/vault2", "data/vault.prev", "vault"] {
         assert!(store_in(&place.home, other).anchor().unwrap().is_none(), "{other}");
