@@ -159,6 +159,15 @@ mod tests {
     }
 
     #[test]
+    fn a_key_of_the_environment_is_the_key_of_an_env_slot_and_of_no_other_kind() {
+        let (id, wrapped) = (SlotId::new([2; 16]), [0; _]);
+        let mut key = env(Some("kwk1_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB6p2BF"), None);
+        let mut key_of = |kind| key.slot_key(VaultId::new([1; 16]), &SlotRecord { kind, id, wrapped });
+        assert!(key_of(SlotKind::Env).unwrap().expose_secret() == &[0; 32]);
+        assert!(key_of(SlotKind::Machine).is_err());
+    }
+
+    #[test]
     fn a_passphrase_of_the_environment_is_handed_on() {
         let passphrase = env(None, Some("pass"));
         let kind = SlotKind::Passphrase { params: KdfParams::DEFAULT, salt: [0; 16] };

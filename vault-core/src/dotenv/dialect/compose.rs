@@ -164,6 +164,12 @@ mod tests {
     }
 
     #[test]
+    fn a_name_alone_is_taken_from_the_environment() {
+        assert_eq!(shown(&read("A\nB=1\nexport C \nD=2\n")), ["1:A unset", "2:B=1", "3:C unset", "4:D=2"]);
+        assert_eq!(read("A=1\nB").end, End::Refused(2), "at the end of the file it has no name");
+    }
+
+    #[test]
     fn of_two_backslashes_the_second_escapes_nothing() {
         let text = "A='x\\\\'\nB=\"\\\\\"\nC=1";
         assert_eq!(shown(&read(text)), ["1:A=x\\\\", "2:B=\\", "3:C=1"]);

@@ -290,6 +290,13 @@ mod tests {
     }
 
     #[test]
+    fn a_system_without_keyrings_has_none_and_one_without_an_entry_has_no_key() {
+        let unknown = Error::Invalid("store".to_owned(), "none for this system".to_owned());
+        assert_eq!(explain_store(&unknown), KeyringError::Absent);
+        assert_eq!(explain(Error::NoEntry), KeyringError::NoEntry);
+    }
+
+    #[test]
     fn two_entries_of_one_name_are_ambiguous() {
         assert_eq!(explain(Error::Ambiguous(Vec::new())), KeyringError::Ambiguous);
     }
