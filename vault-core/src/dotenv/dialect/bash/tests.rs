@@ -114,6 +114,8 @@ fn a_tilde_counts_where_a_path_begins() {
     check(&[
         ("A=x:~\nB=~\nC=a~b\nD=~:~/x", &["1:A other", "2:B other", "3:C=a~b", "4:D other"], End::All),
         ("A=b:a~", &["1:A=b:a~"], End::All),
+        ("A=~\"x\"\nB=~'x'\nC=~\\x", &["1:A=~x", "2:B=~x", "3:C=~x"], End::All),
+        ("A=~root\nB=~+\nC=~-/x", &["1:A unsure", "2:B other", "3:C unsure"], End::All),
     ]);
 }
 
