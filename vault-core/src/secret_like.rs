@@ -264,7 +264,7 @@ mod tests {
         "key:q7Xk2Vb9Tn4Lz8Wc1Rf6",
     ];
 
-    const PLAIN: [&str; 63] = [
+    const PLAIN: [&str; 64] = [
         "",
         "a",
         "SLACK_BOT_TOKEN",
@@ -303,6 +303,7 @@ mod tests {
         "AKIAIOSFODNN7EXAMPLE",
         "aBcDeFgHiJkLmNoPqRsTu",
         "qwer5829tyui3746asdf",
+        "ABCDEFGHI1JKLMNOPQR2ST",
         "k3j4x,q8w7e,z5n6m,p2r9t,b4v7c,d8f1g",
         "AC0123456789abcdef0123456789abcdef",
         "pk_live_51H0123456789abcdefghij",
