@@ -365,6 +365,7 @@ mod tests {
             ("", NameError::Empty),
             (long.as_str(), NameError::TooLong),
             ("A=B", NameError::EqualsSign),
+            ("=", NameError::EqualsSign),
             ("A\0B", NameError::Control),
             ("A\nB", NameError::Control),
             ("A\u{202e}B", NameError::Control),

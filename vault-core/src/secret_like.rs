@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     /// None of these was ever anybody's: they are made up, or stand in the services' documentation.
-    const SECRETS: [&str; 47] = [
+    const SECRETS: [&str; 48] = [
         "sk-proj-4f9KQ2mZx7LcA1b2C3d4E5f6",
         "sk-abcdefghijklmnopqrstuvwx",
         "sk-ant-api03-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
@@ -261,10 +261,11 @@ mod tests {
         "Bearer q7Xk2Vb9Tn4Lz8Wc1Rf6",
         "the token is xoxb-123456789012-abcdefghij, keep it",
         "'sk_live_4eC39HqLyjWDarjtT1zdp7dc'",
+        "'ghp_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'",
         "key:q7Xk2Vb9Tn4Lz8Wc1Rf6",
     ];
 
-    const PLAIN: [&str; 64] = [
+    const PLAIN: [&str; 65] = [
         "",
         "a",
         "SLACK_BOT_TOKEN",
@@ -306,6 +307,7 @@ mod tests {
         "ABCDEFGHI1JKLMNOPQR2ST",
         "k3j4x,q8w7e,z5n6m,p2r9t,b4v7c,d8f1g",
         "AC0123456789abcdef0123456789abcdef",
+        "AC9f86d081884c7d659a2feaa0c55ad015",
         "pk_live_51H0123456789abcdefghij",
         "3f2504e0-4f89-11d3-9a0c-0305e82c3301",
         "3F2504E0-4F89-11D3-9A0C-0305E82C3301",

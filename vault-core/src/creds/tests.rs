@@ -341,16 +341,19 @@ fn of_a_variable_given_twice_the_first_counts_as_for_programs() {
 
 #[test]
 fn names_differ_by_case_and_values_need_not_be_text() {
-    let registry = Registry::built_in();
-    let mistral = [registry.find("mistral").unwrap()];
-    let wanted = Wanted::new(&mistral, &[]);
+    let registry = &Registry::built_in();
     let value = OsStr::from_bytes(b"\xff").to_owned();
-    let named = [("MISTRAL_API_KEY".into(), value.clone()), (value.clone(), value.clone())];
-    let env = Occurrences::in_environment(named, &wanted);
-    let (providers, keys, registry) = (&mistral[..], &[][..], &registry);
-    let (choice, air_gap, strict, files) = (Choice::All, false, true, &[][..]);
-    let request = Request { providers, choice, keys, registry, air_gap, strict, env: &env, files };
-    assert!(check(&request, |_| VaultAnswer::Unavailable).ok());
+    // A value that is no text has no shape, where one is asked for.
+    for (id, name, is_ok) in [("mistral", "MISTRAL_API_KEY", true), ("groq", "GROQ_API_KEY", false)] {
+        let providers = &[registry.find(id).unwrap()][..];
+        let wanted = Wanted::new(providers, &[]);
+        let named = [(name.into(), value.clone()), (value.clone(), value.clone())];
+        let env = &Occurrences::in_environment(named, &wanted);
+        let (choice, keys, air_gap, strict, files) = (Choice::All, &[][..], false, true, &[][..]);
+        let request = Request { providers, choice, keys, registry, air_gap, strict, env, files };
+        let report = check(&request, |_| VaultAnswer::Unavailable);
+        assert_eq!((report.ok(), report.malformed.is_empty()), (is_ok, is_ok), "{id}");
+    }
     assert!(!Given { select: &["groq"], env: &[("groq_api_key", "x")], ..Given::default() }.report().ok());
 }
 

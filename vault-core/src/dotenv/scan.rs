@@ -125,6 +125,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn blanks_may_stand_before_a_quote_and_a_line_end_ends_the_value() {
+        let names = |text: &str| {
+            assignments(text).into_iter().map(|place| place.name(text).to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(names("A= \t\"x\nB=1\"\nC=2"), ["A", "C"]);
+        for end in ["\n", "\r", "\r\n"] {
+            assert_eq!(names(&format!("A={end}\"x{end}B=1\"{end}")), ["A", "B"], "{end:?}");
+        }
+    }
+
+    #[test]
     fn a_text_is_cut_before_an_assignment_and_not_before_a_byte_order_mark() {
         let cut = |text, length| pieces(text, length).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(cut("A=1\nB=2\nC=3", 1), ["A=1\n", "B=2\n", "C=3"]);

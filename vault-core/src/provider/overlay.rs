@@ -233,6 +233,17 @@ mod tests {
     }
 
     #[test]
+    fn a_required_name_without_an_entry_gets_one_and_no_name_gets_two() {
+        let keys = |entry: &str| {
+            let more = format!("optional = ['ACME_URL']\n[[provider.key]]\nenv = '{entry}'\n");
+            let own = with_files(&[("acme.toml", &format!("{ACME}{more}"))]).unwrap();
+            own[0].provider.keys.iter().map(|key| key.env).collect::<Vec<_>>()
+        };
+        assert_eq!(keys("ACME_TOKEN"), ["ACME_TOKEN"]);
+        assert_eq!(keys("ACME_URL"), ["ACME_URL", "ACME_TOKEN"]);
+    }
+
+    #[test]
     fn an_absent_directory_and_other_files_have_no_providers() {
         assert!(read(Path::new("/nonexistent/providers.d")).unwrap().is_empty());
         assert!(with_files(&[("a.toml~", "x"), (".a.toml", "x"), ("README", "x")]).unwrap().is_empty());
