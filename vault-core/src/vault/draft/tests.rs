@@ -158,6 +158,8 @@ fn what_another_file_brings_has_the_limit_of_a_value_too() {
 fn secrets_fill_a_vault_to_its_limit_and_no_further() {
     with_draft(&[("A", "a")], |draft| {
         fill(draft);
+        let merged = draft.merge(&[incoming("B")], OnConflict::Fail, 1);
+        assert!(matches!(merged, Err(ChangeError::TooManyValues)), "{merged:?}");
         let last = MAX_VALUES - 1;
         draft.index.values.remove(last..MAX_VALUES);
         let merged = draft.merge(&[incoming("B"), incoming("C")], OnConflict::Fail, 1);
