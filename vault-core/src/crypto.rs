@@ -47,7 +47,7 @@ fn in_a_frame_below<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// More than sealing, opening and deriving use, with or without optimization.
-const STACK: usize = 16 * 1024;
+const STACK: usize = 16_384;
 
 #[cfg(test)]
 mod known_answers;
