@@ -172,6 +172,12 @@ impl StoredSession {
         self.tokens.as_ref()?.refresh_token.as_ref()
     }
 
+    /// Tells whether there is an access token that has not ended yet; one without an end never does.
+    #[must_use]
+    pub fn has_live_token(&self, now: UnixTime) -> bool {
+        self.tokens.as_ref().is_some_and(|tokens| tokens.expires_at.is_none_or(|at| at > now))
+    }
+
     /// Returns the refresh token, where there is one that the server has not refused.
     #[must_use]
     pub fn live_refresh_token(&self) -> Option<&SecretString> {

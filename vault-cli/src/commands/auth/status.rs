@@ -260,7 +260,7 @@ pub(super) fn method_of(session: &StoredSession) -> &'static str {
 
 /// Says what may be done with a session, and why not more.
 fn state_of(session: &StoredSession, now: UnixTime) -> (&'static str, Option<String>) {
-    let lives = session.tokens().is_some_and(|tokens| tokens.expires_at.is_none_or(|at| at > now));
+    let lives = session.has_live_token(now);
     match session.state() {
         State::SignedOut => ("signed_out", None),
         State::ReauthRequired(_) if lives => {

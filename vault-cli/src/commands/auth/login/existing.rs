@@ -30,8 +30,7 @@ pub(super) fn find(
 
 /// Tells whether a session gives a token, now or after a refresh.
 fn is_usable(session: &StoredSession, now: i64) -> bool {
-    let lives = session.tokens().is_some_and(|tokens| tokens.expires_at.is_none_or(|at| at > now));
-    lives || session.live_refresh_token().is_some()
+    session.has_live_token(now) || session.live_refresh_token().is_some()
 }
 
 fn nobody_to_ask() -> CommandError {
