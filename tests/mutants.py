@@ -218,7 +218,7 @@ def execute(folder, path, options, mutant, limit=None):
         os.chmod(scratch, 0o755)
         environment = os.environ | {"MUTANT": str(mutant), "TMPDIR": scratch}
         command = [path, "-Zunstable-options", "--test-threads=1", *options]
-        process = subprocess.Popen(command, cwd=folder / "tree" / "vault-core", env=environment, stdin=subprocess.DEVNULL,
+        process = subprocess.Popen(command, cwd=folder / "tree/vault-core", env=environment, stdin=subprocess.DEVNULL,
                                    stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
         try:
             code = process.wait(limit)

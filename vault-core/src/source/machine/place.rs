@@ -187,11 +187,16 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_seed_is_read_no_further_than_a_byte_above_the_limit() {
+    fn private_place() -> (tempfile::TempDir, Place) {
         let home = tempfile::tempdir().unwrap();
         fs::set_permissions(home.path(), Permissions::from_mode(0o700)).unwrap();
         let place = Place::open(home.path(), VaultId::new([1; 16]), SlotId::new([2; 16])).unwrap();
+        (home, place)
+    }
+
+    #[test]
+    fn a_seed_is_read_no_further_than_a_byte_above_the_limit() {
+        let (_home, place) = private_place();
         fs::write(place.path(), [7; 10]).unwrap();
         fs::set_permissions(place.path(), Permissions::from_mode(0o600)).unwrap();
         for (limit, read) in [(5, 6), (9, 10), (10, 10)] {
@@ -201,9 +206,7 @@ mod tests {
 
     #[test]
     fn a_name_that_is_taken_is_not_written_to() {
-        let home = tempfile::tempdir().unwrap();
-        fs::set_permissions(home.path(), Permissions::from_mode(0o700)).unwrap();
-        let place = Place::open(home.path(), VaultId::new([1; 16]), SlotId::new([2; 16])).unwrap();
+        let (home, place) = private_place();
         fs::write(home.path().join("file"), "old").unwrap();
         std::os::unix::fs::symlink("file", home.path().join("link")).unwrap();
         std::os::unix::fs::symlink("none", home.path().join("dangling")).unwrap();
